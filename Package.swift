@@ -1,0 +1,101 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// C libraries of Debian's, layer 0: a module map and a shim each, nothing else.
+func system(_ name: String) -> Target { .systemLibrary(name: name, path: "Shared/\(name)") }
+
+func shared(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Shared/\(name)", exclude: exclude)
+}
+
+/// A service is a library (tests import it) and a thin executable.
+func service(_ name: String, folder: String, executable: String, _ dependencies: [Target.Dependency]) -> [Target] {
+    [
+        .target(name: name, dependencies: dependencies, path: "Services/\(folder)/Sources"),
+        .executableTarget(name: executable, dependencies: [.byName(name: name)], path: "Services/\(folder)/Main"),
+    ]
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources)
+}
+
+let targets: [Target] =
+    [
+        system("CRdkafka"), system("CPostgres"), system("CMosquitto"), system("CMicrohttpd"),
+
+        shared("Domain"),
+        shared("Logging"),
+        shared("Metrics"),
+
+        shared("Wire", ["Domain"], exclude: ["FORMAT.md"]),
+
+        shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics"]),
+        shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics"]),
+        shared("MQTTClient", ["CMosquitto", "Domain", "Logging", "Metrics"]),
+        shared("HTTPServer", ["CMicrohttpd", "Logging", "Metrics"]),
+        shared("DeviceJSON", ["Domain", "Wire"]),
+
+        shared("HTTPKit", ["HTTPServer", "Domain", "Logging", "Metrics"]),
+        shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics"]),
+    ]
+    + service(
+        "Ingestion", folder: "Ingestion", executable: "ingestion",
+        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceJSON", "HTTPServer", "HTTPKit", "ServiceKit"])
+    + service(
+        "TimeseriesWriter", folder: "TimeseriesWriter", executable: "timeseries-writer",
+        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"])
+    + service(
+        "MartletTool", folder: "Martlet", executable: "martlet",
+        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "PostgresClient", "DeviceJSON", "ServiceKit"])
+    + [
+        .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka"], path: "Services/DevKafka/Main")
+    ]
+    + [
+        .target(name: "TestSupport", dependencies: [], path: "Tests/Support"),
+        tests("DomainTests", ["Domain"]),
+        tests("LoggingTests", ["Logging"]),
+        tests("MetricsTests", ["Metrics"]),
+        tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
+        tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),
+        tests("KafkaClientTests", ["KafkaClient", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
+        tests("HTTPServerTests", ["HTTPServer", "Logging", "Metrics", "TestSupport"]),
+        tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
+        tests("ServiceKitTests", ["ServiceKit", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
+        tests(
+            "IngestionTests", ["Ingestion", "DeviceJSON", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
+        tests(
+            "TimeseriesWriterTests", ["TimeseriesWriter", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
+        tests("MartletToolTests", ["MartletTool", "Wire", "Domain", "TestSupport"]),
+        tests(
+            "Integration",
+            [
+                "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "Wire", "Domain", "Logging", "Metrics",
+                "ServiceKit", "HTTPServer", "HTTPKit", "TestSupport",
+            ]),
+        tests("EndToEnd", ["TestSupport"]),
+        tests("Architecture", ["TestSupport"]),
+    ]
+
+for target in targets where target.type != .system {
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .treatAllWarnings(as: .error),
+    ]
+}
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "ingestion", targets: ["ingestion"]),
+        .executable(name: "timeseries-writer", targets: ["timeseries-writer"]),
+        .executable(name: "martlet", targets: ["martlet"]),
+        .executable(name: "dev-kafka", targets: ["dev-kafka"]),
+        .library(name: "Wire", targets: ["Wire", "Domain"]),
+        .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
+    ],
+    targets: targets
+)
