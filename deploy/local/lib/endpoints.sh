@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# Where everything answers, for people and for programs.
+
+endpoints_names=(postgres redis mosquitto kafka ingestion timeseries-writer devices)
+
+endpoint_url() {
+    case $1 in
+    postgres) sed 's/:[^:@]*@/@/' -- "$local_folder/postgres.url" 2>/dev/null || true ;;
+    redis) printf 'redis://127.0.0.1:%s' "$(state_get redis.port)" ;;
+    mosquitto) printf 'mqtt://127.0.0.1:%s' "$(state_get mosquitto.port)" ;;
+    kafka) state_get kafka.bootstrap ;;
+    ingestion | timeseries-writer) printf 'http://127.0.0.1:%s' "$(state_get "$1.port")" ;;
+    devices) printf '%s' "$devices_ledger" ;;
+    esac
+}
+
+# healthy, unhealthy or stopped.
+endpoint_health() {
+    local bin bootstrap
+    if [[ $1 == kafka && $(state_get kafka.kind) == external ]]; then
+        bootstrap=$(state_get kafka.bootstrap)
+        bootstrap=${bootstrap%%,*}
+        if (exec 3<>"/dev/tcp/${bootstrap%:*}/${bootstrap##*:}") 2>/dev/null; then printf healthy; else printf unhealthy; fi
+        return
+    fi
+    if ! process_runs "$1"; then
+        printf stopped
+        return
+    fi
+    case $1 in
+    postgres) postgres_find && postgres_answers "$bin" "$(state_get postgres.port)" ;;
+    redis) redis_answers "$(state_get redis.port)" ;;
+    mosquitto | kafka) port_answers "$(state_get "$1.port")" ;;
+    ingestion | timeseries-writer) http_ready "$(state_get "$1.port")" ;;
+    devices) true ;;
+    esac && printf healthy || printf unhealthy
+}
+
+endpoint_version() {
+    case $1 in
+    postgres) /usr/lib/postgresql/*/bin/postgres --version 2>/dev/null | sed -nE 's/.*\) ([0-9.]+).*/\1/p' ;;
+    redis) redis-server --version 2>/dev/null | sed -nE 's/.*v=([0-9.]+).*/\1/p' ;;
+    mosquitto) "$(mosquitto_program)" -h 2>/dev/null | sed -nE 's/^mosquitto version ([0-9.]+).*/\1/p' ;;
+    kafka) state_get kafka.version ;;
+    devices) "$binaries/martlet" --version 2>/dev/null | sed 's/^[^0-9]*//' | head -n 1 ;;
+    *) "$binaries/$1" --version 2>/dev/null | sed 's/^[^0-9]*//' | head -n 1 ;;
+    esac || true
+}
+
+endpoints_print() {
+    local ingestion writer mqtt
+    ingestion=$(endpoint_url ingestion) writer=$(endpoint_url timeseries-writer) mqtt=$(state_get mosquitto.port)
+    cat <<TEXT
+
+  MQTT                $(endpoint_url mosquitto)
+  Kafka               $(endpoint_url kafka) ($(state_get kafka.kind))
+  ingestion           $ingestion   /v1/sources /metrics /readyz /openapi.json
+  timeseries-writer   $writer   /v1/devices/{id}/latest /metrics /readyz /openapi.json
+  PostgreSQL          psql "\$(cat $local_folder/postgres.url)"
+  Redis               $(endpoint_url redis)
+  logs                $logs_folder/
+
+  Try, in another terminal:
+    mosquitto_pub -p $mqtt -t sensor/pump-7/telemetry -q 1 -m '{"sensor_id":"pump-7","type":"temperature","value":21.5,"unit":"C"}'
+    curl -s $writer/v1/devices/pump-7/latest
+    curl -s '$writer/v1/devices/pump-7/series/temperature?from=-1h'
+    $binaries/martlet tail telemetry --kafka $(endpoint_url kafka) --device pump-7
+    $repository/deploy/local/status
+
+TEXT
+}

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Martlet's own services and its tool, each configured by environment.
+
+# A clean environment apart from MARTLET_* keys of the user: MARTLET_KAFKA and MARTLET_BIN speak to these scripts, not to a service.
+service_environment=(env -u MARTLET_KAFKA -u MARTLET_BIN)
+
+martlet_tool() { "${service_environment[@]}" "$binaries/martlet" "$@"; }
+
+http_ready() { curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$1/readyz" 2>/dev/null; }
+
+# service_start NAME PORT KEY=VALUE…: restarts a running one whose binary or settings have changed since.
+service_start() {
+    local name=$1 usual=$2 port settings why=''
+    shift 2
+    settings=$(printf '%s\n' "$@" | cksum | tr ' ' '-')
+    if [[ $binaries/$name -nt $local_folder/run/$name.pid ]]; then why='its binary is newer than the process'; fi
+    if [[ $(state_get "$name.settings") != "$settings" ]]; then why='its settings have changed'; fi
+    if [[ -n $why ]] && process_runs "$name"; then
+        step "$name" "restarting: $why"
+        process_stop "$name" || true
+    fi
+    state_set "$name.settings" "$settings"
+    if process_runs "$name"; then
+        port=$(state_get "$name.port")
+        step "$name" "re-used, port $port"
+    else
+        port_choose "$name" "$usual"
+        step "$name" "starting on port $port"
+        process_start "$name" "$(id -un)" "${service_environment[@]}" MARTLET_HTTP_PORT="$port" "$@" "$binaries/$name"
+    fi
+    process_await "$name" 60 "200 from http://127.0.0.1:$port/readyz" http_ready "$port"
+}
+
+services_start() {
+    service_start ingestion 8081 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
+    service_start timeseries-writer 8082 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
+}
