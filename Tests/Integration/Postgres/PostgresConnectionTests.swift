@@ -162,7 +162,7 @@ struct PostgresConnectionTests {
             }
             #expect(rows == 20_000 && sum == 20_000 * 20_001 / 2)
             // A series far too long to be read: stopping must not wait for its end.
-            let few = try connection.stream("SELECT n FROM generate_series(1, 1000000000000) AS n") { _ in false }
+            let few = try connection.stream("SELECT generate_series(1, 1000000000000)") { _ in false }
             #expect(few == 1)
             #expect(try connection.query("SELECT 7").map { try $0.get(0, as: Int64.self) } == [7])
             let late = try #require(throws: PostgresError.self) {
