@@ -56,7 +56,7 @@ public enum PrometheusText {
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value > 0 ? "+Inf" : "-Inf" }
-        if value == value.rounded(), value.magnitude < 1e15 { return String(Int64(value)) }
+        if value == value.rounded(), value.magnitude < 9e15 { return String(Int64(value)) }
         return value.description
     }
 }
