@@ -1,0 +1,216 @@
+import Domain
+
+/// Bits of the byte that describes a run.
+enum RunShape {
+    static let double: UInt8 = 0
+    static let int: UInt8 = 1
+    static let bool: UInt8 = 2
+    static let string: UInt8 = 3
+    static let decimal: UInt8 = 4
+    static let typeMask: UInt8 = 0b0000_0111
+    static let timeShift: UInt8 = 3
+    static let timeMask: UInt8 = 0b0001_1000
+    /// Time code 3: the times are those of the run before.
+    static let sameTimes: UInt8 = 3
+    static let constantQuality: UInt8 = 0b0010_0000
+    static let qualityColumn: UInt8 = 0b0100_0000
+    static let reserved: UInt8 = 0b1000_0000
+
+    /// Microseconds per unit of time codes 0, 1, 2.
+    static func timeUnit(_ code: UInt8) -> Int64 { code == 0 ? 1 : code == 1 ? 1_000 : 1_000_000 }
+}
+
+/// Writes the name table and the runs of a batch. Layout: FORMAT.md, "Columns".
+struct ColumnEncoder {
+    let batch: TelemetryBuffer
+    let text: UnsafeRawBufferPointer
+
+    func encode(_ writer: inout ByteWriter, _ scratch: inout GroupingScratch) {
+        writer.varint(UInt64(batch.seriesCount))
+        for index in 0..<batch.seriesCount {
+            let series = batch.catalogue.series[index]
+            writer.sized(text[series.metric])
+            writer.sized(text[series.unit])
+        }
+        scratch.arrange(batch)
+        batch.entries.withUnsafeBufferPointer { entries in
+            scratch.order.withUnsafeBufferPointer { order in
+                encodeRuns(Samples(entries: entries, order: UnsafeBufferPointer(rebasing: order[..<batch.count])), &writer)
+            }
+        }
+    }
+
+    /// The batch's entries in encoded order.
+    struct Samples {
+        let entries: UnsafeBufferPointer<TelemetryBuffer.Entry>
+        let order: UnsafeBufferPointer<Int32>
+
+        var count: Int { order.count }
+        @inline(__always)
+        subscript(_ index: Int) -> TelemetryBuffer.Entry { entries[Int(order[index])] }
+
+        /// End of the stretch of equal series and type that begins at `start`.
+        func runEnd(from start: Int) -> Int {
+            let first = self[start]
+            var end = start + 1
+            while end < count && self[end].series == first.series && self[end].kind == first.kind { end += 1 }
+            return end
+        }
+    }
+
+    private func encodeRuns(_ samples: Samples, _ writer: inout ByteWriter) {
+        var runs = 0
+        var start = 0
+        while start < samples.count {
+            start = samples.runEnd(from: start)
+            runs += 1
+        }
+        writer.varint(UInt64(runs))
+        start = 0
+        var previous = 0..<0
+        while start < samples.count {
+            let run = start..<samples.runEnd(from: start)
+            encodeRun(samples, run, previous, &writer)
+            (previous, start) = (run, run.upperBound)
+        }
+    }
+
+    private func encodeRun(_ samples: Samples, _ run: Range<Int>, _ previous: Range<Int>, _ writer: inout ByteWriter) {
+        let first = samples[run.lowerBound]
+        writer.varint(UInt64(first.series))
+        writer.varint(UInt64(run.count))
+        let exponent = first.kind == .double ? commonExponent(samples, run) : nil
+        let timeCode = timeCode(samples, run, previous)
+        var shape = exponent != nil ? RunShape.decimal : first.kind.rawValue
+        shape |= timeCode << RunShape.timeShift
+        let isConstant = run.allSatisfy { samples[$0].quality == first.quality }
+        if !isConstant { shape |= RunShape.qualityColumn } else if first.quality != 0 { shape |= RunShape.constantQuality }
+        writer.byte(shape)
+        if !isConstant {
+            for index in run { writer.byte(samples[index].quality) }
+        } else if first.quality != 0 {
+            writer.byte(first.quality)
+        }
+        if timeCode != RunShape.sameTimes { encodeTimes(samples, run, unit: RunShape.timeUnit(timeCode), &writer) }
+        switch first.kind {
+        case .double:
+            if let exponent { encodeDecimals(samples, run, exponent, &writer) } else { encodeDoubles(samples, run, &writer) }
+        case .int: encodeIntegers(samples, run, &writer) { Int64(bitPattern: $0) }
+        case .bool: encodeBools(samples, run, &writer)
+        case .string: for index in run { writer.sized(text[TextArena.Slice(packed: samples[index].payload)]) }
+        }
+    }
+
+    /// 3 when the times are those of the run before, else the coarsest unit that divides every difference.
+    private func timeCode(_ samples: Samples, _ run: Range<Int>, _ previous: Range<Int>) -> UInt8 {
+        if previous.count == run.count && zip(run, previous).allSatisfy({ samples[$0].time == samples[$1].time }) {
+            return RunShape.sameTimes
+        }
+        var code: UInt8 = 2
+        let base = samples[run.lowerBound].time
+        for index in run {
+            let difference = samples[index].time - base
+            while code > 0 && difference % RunShape.timeUnit(code) != 0 { code -= 1 }
+            if code == 0 { break }
+        }
+        return code
+    }
+
+    private func encodeTimes(_ samples: Samples, _ run: Range<Int>, unit: Int64, _ writer: inout ByteWriter) {
+        var time = samples[run.lowerBound].time
+        writer.zigzag(time &- batch.ingestTime.microseconds)
+        var bits = BitWriter()
+        var delta: Int64 = 0
+        for index in run.dropFirst() {
+            let newDelta = (samples[index].time - time) / unit
+            bits.signed(newDelta - delta, to: &writer)
+            (time, delta) = (samples[index].time, newDelta)
+        }
+        bits.finish(&writer)
+    }
+
+    /// The exponent with which every value of the run is an exact decimal; nil when one is not.
+    private func commonExponent(_ samples: Samples, _ run: Range<Int>) -> Int? {
+        let limit = DecimalDouble.columnMantissaLimit
+        var exponent = 0
+        for index in run {
+            let value = Double(bitPattern: samples[index].payload)
+            while DecimalDouble.mantissa(value, exponent: exponent, limit: limit) == nil {
+                exponent += 1
+                if exponent > DecimalDouble.maximumExponent { return nil }
+            }
+        }
+        let isCommon = run.allSatisfy {
+            DecimalDouble.mantissa(Double(bitPattern: samples[$0].payload), exponent: exponent, limit: limit) != nil
+        }
+        return isCommon ? exponent : nil
+    }
+
+    private func encodeDecimals(_ samples: Samples, _ run: Range<Int>, _ exponent: Int, _ writer: inout ByteWriter) {
+        writer.byte(UInt8(exponent))
+        encodeIntegers(samples, run, &writer) {
+            // `commonExponent` has seen that it is one.
+            DecimalDouble.mantissa(Double(bitPattern: $0), exponent: exponent, limit: DecimalDouble.columnMantissaLimit) ?? 0
+        }
+    }
+
+    @inline(__always)
+    private func encodeIntegers(_ samples: Samples, _ run: Range<Int>, _ writer: inout ByteWriter, _ number: (UInt64) -> Int64) {
+        var previous = number(samples[run.lowerBound].payload)
+        writer.zigzag(previous)
+        var bits = BitWriter()
+        for index in run.dropFirst() {
+            let next = number(samples[index].payload)
+            bits.signed(next &- previous, to: &writer)
+            previous = next
+        }
+        bits.finish(&writer)
+    }
+
+    private func encodeDoubles(_ samples: Samples, _ run: Range<Int>, _ writer: inout ByteWriter) {
+        var bits = BitWriter()
+        var gorilla = GorillaEncoder()
+        for index in run { gorilla.write(samples[index].payload, to: &bits, &writer) }
+        bits.finish(&writer)
+    }
+
+    private func encodeBools(_ samples: Samples, _ run: Range<Int>, _ writer: inout ByteWriter) {
+        var bits = BitWriter()
+        for index in run { bits.write(samples[index].payload, 1, to: &writer) }
+        bits.finish(&writer)
+    }
+}
+
+extension GroupingScratch {
+    /// Fills `order` with the samples' indices in encoded order: as they are when each has its own number, else grouped by
+    /// series and type, groups by first appearance, stable within (a counting sort).
+    mutating func arrange(_ batch: TelemetryBuffer) {
+        while order.count < batch.count { order.append(0) }
+        if batch.sequence?.scope == .sample {
+            for index in 0..<batch.count { order[index] = Int32(truncatingIfNeeded: index) }
+            return
+        }
+        let keys = 4 * batch.seriesCount
+        while groupOfKey.count < keys { groupOfKey.append(0) }
+        for key in 0..<keys { groupOfKey[key] = -1 }
+        var groups = 0
+        for index in 0..<batch.count {
+            let key = Self.key(batch.entries[index])
+            if groupOfKey[key] < 0 {
+                groupOfKey[key] = Int32(truncatingIfNeeded: groups)
+                if groups < starts.count { starts[groups] = 0 } else { starts.append(0) }
+                groups += 1
+            }
+            starts[Int(groupOfKey[key])] += 1
+        }
+        var next: Int32 = 0
+        for group in 0..<groups { (starts[group], next) = (next, next + starts[group]) }
+        for index in 0..<batch.count {
+            let group = Int(groupOfKey[Self.key(batch.entries[index])])
+            order[Int(starts[group])] = Int32(truncatingIfNeeded: index)
+            starts[group] += 1
+        }
+    }
+
+    private static func key(_ entry: TelemetryBuffer.Entry) -> Int { 4 * Int(entry.series) + Int(entry.kind.rawValue) }
+}

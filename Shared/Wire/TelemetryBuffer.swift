@@ -1,0 +1,96 @@
+public import Domain
+
+/// One batch of samples in reusable memory: the hot path's currency. All text lies in one arena, samples are plain entries, so
+/// that filling, encoding and decoding allocate nothing once the buffer has grown to the size of the batches.
+///
+/// Keep one per thread: `removeAll`, fill (or decode into it), encode (or read).
+public struct TelemetryBuffer: Sendable {
+    public var sequence: StreamSequence?
+    public var ingestTime = Timestamp.unixEpoch
+    public var source = SourceProtocol.unknown
+
+    var arena = TextArena()
+    var device = TextArena.Slice(offset: 0, count: 0)
+    var entries: [Entry] = []
+    public internal(set) var count = 0
+    var catalogue = SeriesCatalogue()
+
+    public init() {}
+
+    /// A sample without its text. Strings of values lie in the arena.
+    struct Entry: Sendable {
+        var time: Int64
+        /// Bits of a double, an integer, 0 or 1, or a slice of the arena.
+        var payload: UInt64
+        var series: UInt16
+        var kind: ValueKind
+        var quality: UInt8
+    }
+
+    enum ValueKind: UInt8, Sendable { case double, int, bool, string }
+
+    /// Forgets the content, keeps the memory.
+    public mutating func removeAll() {
+        sequence = nil
+        ingestTime = .unixEpoch
+        source = .unknown
+        device = TextArena.Slice(offset: 0, count: 0)
+        arena.removeAll()
+        count = 0
+        catalogue.removeAll()
+    }
+
+    public mutating func setDevice(_ id: DeviceID) {
+        var text = id.text
+        text.withUTF8 { device = arena.append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// - Throws: `invalidField` when these bytes are no device id.
+    public mutating func setDevice(_ bytes: UnsafeRawBufferPointer) throws(WireError) {
+        guard DeviceID.isValid(bytes) else { throw WireError(.invalidField, offset: 0, field: "device") }
+        device = arena.append(bytes)
+    }
+
+    /// Appends a sample; the bytes are copied. An empty unit means none.
+    /// - Throws: `WireError` whose offset is the index of the sample: `limitExceeded`, `invalidUTF8`, `invalidField`.
+    public mutating func append(
+        metric: UnsafeRawBufferPointer, unit: UnsafeRawBufferPointer?, time: Timestamp, quality: Quality, value: ValueRef
+    ) throws(WireError) {
+        guard count < WireLimits.samplesPerBatch else { throw WireError(.limitExceeded, offset: count, field: "samples") }
+        guard time.isRepresentable else { throw WireError(.invalidField, offset: count, field: "time") }
+        if case .string(let bytes) = value { try check(string: bytes) }
+        let series = try catalogue.series(metric: metric, unit: unit, arena: &arena, sample: count)
+        append(Entry(time: time.microseconds, series: series, quality: quality, value: value, arena: &arena))
+    }
+
+    /// As above, from the comfortable form.
+    public mutating func append(_ sample: Sample) throws(WireError) {
+        var (metric, unit) = (sample.metric.text, sample.unit ?? "")
+        let result = metric.withUTF8 { metric in
+            unit.withUTF8 { unit in
+                sample.value.withReference { value in
+                    Result { () throws(WireError) in
+                        try append(
+                            metric: UnsafeRawBufferPointer(metric), unit: UnsafeRawBufferPointer(unit), time: sample.time,
+                            quality: sample.quality, value: value)
+                    }
+                }
+            }
+        }
+        try result.get()
+    }
+
+    @inline(__always)
+    mutating func append(_ entry: Entry) {
+        if count < entries.count { entries[count] = entry } else { entries.append(entry) }
+        count += 1
+    }
+
+    private func check(string: UnsafeRawBufferPointer) throws(WireError) {
+        guard string.count <= WireLimits.stringBytes else { throw WireError(.limitExceeded, offset: count, field: "value") }
+        guard TextRule.isText(string) else { throw WireError(.invalidUTF8, offset: count, field: "value") }
+        guard arena.count + string.count <= WireLimits.messageBytes else {
+            throw WireError(.limitExceeded, offset: count, field: "message")
+        }
+    }
+}

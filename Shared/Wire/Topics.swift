@@ -1,0 +1,36 @@
+import Domain
+
+/// Every topic of the platform.
+public enum Topics {
+    /// What devices measured. Key: the device id, so that a device's samples keep their order.
+    public static let telemetry = Topic<TelemetryBatch>(
+        name: "telemetry", partitions: 12, configuration: retained(days: 7)
+    ) { Array($0.device.text.utf8) }
+
+    /// Devices that came, went or failed. Key: the device id.
+    public static let deviceEvents = Topic<DeviceEvent>(
+        name: "device-events", partitions: 12, configuration: retained(days: 7)
+    ) { Array($0.device.text.utf8) }
+
+    /// What could not be taken. Key: the identity when it is known, else the source topic.
+    public static let deadLetters = Topic<DeadLetter>(
+        name: "dead-letters", partitions: 12, configuration: retained(days: 30)
+    ) { Array(($0.identity ?? $0.sourceTopic).utf8) }
+
+    public static let all: [AnyTopic] = [AnyTopic(telemetry), AnyTopic(deviceEvents), AnyTopic(deadLetters)]
+
+    /// A record batch must hold the longest message and what Kafka puts round it. Producers need `message.max.bytes` of the same size.
+    public static let maximumRecordBatchBytes = 2 * WireLimits.messageBytes
+
+    private static func retained(days: Int) -> [String: String] {
+        [
+            "cleanup.policy": "delete",
+            "retention.ms": String(days * 86_400_000),
+            "max.message.bytes": String(maximumRecordBatchBytes),
+            // A replica that missed acknowledged records never becomes leader.
+            "unclean.leader.election.enable": "false",
+            // Retention goes by when the broker took a record, not by what a producer says.
+            "message.timestamp.type": "LogAppendTime",
+        ]
+    }
+}

@@ -1,0 +1,48 @@
+/// Where messages are encoded. Keep one per thread and encode into it again and again: it keeps its memory, so that nothing
+/// is allocated once it has grown to the size of the messages.
+public struct WireBuffer: Sendable {
+    private var storage: [UInt8]
+    public private(set) var count = 0
+    var scratch = GroupingScratch()
+
+    public init(capacity: Int = 512) { storage = [UInt8](repeating: 0, count: max(capacity, 16)) }
+
+    public var isEmpty: Bool { count == 0 }
+
+    /// Forgets the content, keeps the memory.
+    public mutating func removeAll() { count = 0 }
+
+    /// A copy of the content.
+    public var bytes: [UInt8] { Array(storage[..<count]) }
+
+    /// The content without a copy; valid within `body` only.
+    public func withUnsafeBytes<R, E>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        let count = self.count
+        return try storage.withUnsafeBufferPointer { (pointer: UnsafeBufferPointer<UInt8>) throws(E) -> R in
+            try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(pointer)[..<count]))
+        }
+    }
+
+    /// Replaces the content by what `body` writes, which is at most `bound` bytes.
+    /// - Throws: `limitExceeded` when the message is longer than a message may be.
+    mutating func replace(bound: Int, _ body: (inout ByteWriter, inout GroupingScratch) -> Void) throws(WireError) {
+        if storage.count < bound {
+            storage = [UInt8](repeating: 0, count: max(bound, min(2 * storage.count, WireLimits.messageBytes)))
+        }
+        count = 0
+        let written = storage.withUnsafeMutableBytes { memory in
+            var writer = ByteWriter(memory)
+            body(&writer, &scratch)
+            return writer.position
+        }
+        if written > WireLimits.messageBytes { throw WireError(.limitExceeded, offset: 0, field: "message") }
+        count = written
+    }
+}
+
+/// Working memory of the columnar encoder: the samples' order, and where each group of them starts.
+struct GroupingScratch: Sendable {
+    var order: [Int32] = []
+    var groupOfKey: [Int32] = []
+    var starts: [Int32] = []
+}

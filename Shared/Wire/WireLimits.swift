@@ -1,0 +1,24 @@
+import Domain
+
+/// Bounds of everything that has a length. Readers check them before they take memory.
+public enum WireLimits {
+    /// A whole message.
+    public static let messageBytes = 1 << 20
+    public static let samplesPerBatch = 10_000
+    public static let deviceBytes = DeviceID.maximumBytes
+    public static let metricBytes = MetricName.maximumBytes
+    public static let unitBytes = Sample.maximumUnitBytes
+    public static let stringBytes = MetricValue.maximumStringBytes
+    /// `DeviceEvent.kind` when it is text.
+    public static let kindBytes = 64
+    public static let reasonBytes = 1_024
+    public static let sessionBytes = 256
+    /// Original bytes kept in a dead letter; what is longer is cut and flagged.
+    public static let deadLetterPayloadBytes = 256 << 10
+    public static let sourceTopicBytes = 1_024
+    public static let identityBytes = 256
+    public static let reasonCodeBytes = 64
+    public static let deadLetterTextBytes = 1_024
+    /// Kafka's own limit of a topic name.
+    public static let topicNameBytes = 249
+}
