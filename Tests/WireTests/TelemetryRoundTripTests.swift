@@ -13,7 +13,6 @@ import Wire
             }
             let batch = TelemetryBatch(device: device, ingestTime: start.advanced(by: .milliseconds(333)), source: .mqtt, samples: samples)
             let bytes = try batch.encoded()
-            print(count, bytes.count)
             #expect(try TelemetryBatch(decoding: bytes) == batch)
         }
     }
