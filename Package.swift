@@ -49,7 +49,8 @@ let targets: [Target] =
         "MartletTool", folder: "Martlet", executable: "martlet",
         ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "PostgresClient", "DeviceJSON", "ServiceKit"])
     + [
-        .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka"], path: "Services/DevKafka/Main")
+        .target(name: "FixedPort", path: "Services/DevKafka/FixedPort"),
+        .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka", "FixedPort"], path: "Services/DevKafka/Main"),
     ]
     + [
         .target(name: "TestSupport", dependencies: [], path: "Tests/Support"),
@@ -58,7 +59,7 @@ let targets: [Target] =
         tests("MetricsTests", ["Metrics"]),
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
         tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),
-        tests("KafkaClientTests", ["KafkaClient", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
+        tests("KafkaClientTests", ["KafkaClient", "CRdkafka", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests("ServiceKitTests", ["ServiceKit", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
