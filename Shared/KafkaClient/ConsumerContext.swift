@@ -88,7 +88,7 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
         guard !positions.isEmpty else { return [:] }
         let list = PartitionList(Array(positions.keys))
         guard rd_kafka_position(client, list.pointer) == RD_KAFKA_RESP_ERR_NO_ERROR else { return positions }
-        list.forEach { partition, offset, _ in if offset >= 0 { positions[partition] = offset } }
+        list.visit { partition, offset, _ in if offset >= 0 { positions[partition] = offset } }
         return positions
     }
 

@@ -1,4 +1,4 @@
-internal import CRdkafka
+internal import Wire
 
 /// Where Kafka is and how to speak to it. What carries Martlet's delivery promise is not to be set here.
 public struct KafkaConfiguration: Sendable, CustomStringConvertible {
@@ -84,8 +84,7 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
             "partitioner": "murmur2_random",
             "queue.buffering.max.messages": "100000",
             "queue.buffering.max.kbytes": "65536",
-            // A wire message may be 1 MiB; key and framing come on top.
-            "message.max.bytes": "1150000",
+            "message.max.bytes": "\(Topics.maximumRecordBatchBytes)",
             "message.timeout.ms": "\(messageTimeout.wholeMilliseconds)",
         ]
     }
@@ -103,7 +102,7 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
             "heartbeat.interval.ms": "\(max(1, min(3000, sessionTimeout.wholeMilliseconds / 3)))",
             "max.poll.interval.ms": "\(max(sessionTimeout, pollInterval).wholeMilliseconds)",
             "queued.max.messages.kbytes": "16384",
-            "fetch.message.max.bytes": "1150000",
+            "fetch.message.max.bytes": "1048576",
             "fetch.max.bytes": "16777216",
             "fetch.error.backoff.ms": "100",
         ]

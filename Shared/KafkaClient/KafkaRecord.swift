@@ -1,4 +1,5 @@
 internal import CRdkafka
+public import Domain
 
 /// One partition of one topic.
 public struct TopicPartition: Hashable, Sendable, Comparable, CustomStringConvertible {
@@ -27,6 +28,14 @@ public struct KafkaRecord: ~Copyable {
     public var partition: Int32 { message.pointee.partition }
     public var offset: Int64 { message.pointee.offset }
     public var topicPartition: TopicPartition { TopicPartition(topic: topic, partition: partition) }
+
+    /// When the producer made the record or the broker appended it, whichever the topic keeps; millisecond resolution.
+    public var timestamp: Timestamp? {
+        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+        let milliseconds = rd_kafka_message_timestamp(message, &type)
+        guard type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE, milliseconds >= 0 else { return nil }
+        return Timestamp(microseconds: Int64(milliseconds) &* 1000)
+    }
 
     /// Empty when the record has no key. Not to be kept after the record.
     public var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: message.pointee.key, count: message.pointee.key_len) }

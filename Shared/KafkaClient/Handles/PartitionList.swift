@@ -30,7 +30,7 @@ struct PartitionList: ~Copyable {
     }
 
     /// Calls `body` with each partition, its offset and its own error.
-    func forEach(_ body: (TopicPartition, Int64, rd_kafka_resp_err_t) -> Void) {
+    func visit(_ body: (TopicPartition, Int64, rd_kafka_resp_err_t) -> Void) {
         for index in 0..<Int(pointer.pointee.cnt) {
             let element = pointer.pointee.elems[index]
             body(TopicPartition(element), element.offset, element.err)
