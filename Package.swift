@@ -22,7 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let targets: [Target] =
     [
-        system("CRdkafka"), system("CPostgres"), system("CMosquitto"), system("CMicrohttpd"),
+        system("CRdkafka"), system("CPostgres"), system("CMosquitto"), system("CMicrohttpd"), system("CGnuTLS"),
 
         shared("Domain"),
         shared("Logging"),
@@ -33,7 +33,7 @@ let targets: [Target] =
         shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics"]),
         shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics"]),
         shared("MQTTClient", ["CMosquitto", "Domain", "Logging", "Metrics"]),
-        shared("HTTPServer", ["CMicrohttpd", "Logging", "Metrics"]),
+        shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 
         shared("HTTPKit", ["HTTPServer", "Domain", "Logging", "Metrics"]),

@@ -1,0 +1,305 @@
+import CMicrohttpd
+import Synchronization
+
+/// libmicrohttpd's connection while it serves one request.
+///
+/// Unchecked: the library allows `MHD_resume_connection` from any thread, and that is all that other threads call with it, under the
+/// exchange's lock and only while the connection is suspended, when the library itself neither uses nor frees it.
+struct ConnectionHandle: @unchecked Sendable {
+    let pointer: OpaquePointer
+}
+
+/// One request and its answer, shared by libmicrohttpd's thread and the handler's task.
+///
+/// A connection is either in the library's hands or suspended; `isSuspended` says which, and changes together with the library's state
+/// under the one lock. So every suspension is ended exactly once: by the answer, by the handler taking body bytes, by a writer's bytes,
+/// by the deadline or by the server's stop. Lock order: exchange, then whatever the library locks inside suspend and resume.
+final class Exchange: Sendable {
+    struct State {
+        /// Nil once the library has completed the request.
+        var handle: ConnectionHandle?
+        var isSuspended = false
+        /// Never suspend again: the server is stopping.
+        var isCut = false
+        /// The library reads the body (or has read it): an answer can only be queued at its end.
+        var hasBegunBody = false
+        var upload: UploadBuffer
+        var answer: HTTPResponse?
+        var stream: StreamBuffer?
+        var isQueued = false
+        var task: Task<Void, Never>?
+
+        mutating func suspend() {
+            guard let handle, !isSuspended else { return }
+            isSuspended = true
+            MHD_suspend_connection(handle.pointer)
+        }
+
+        mutating func resume() {
+            guard let handle, isSuspended else { return }
+            isSuspended = false
+            MHD_resume_connection(handle.pointer)
+        }
+    }
+
+    let server: HTTPServer
+    let connection: Connection
+    let head: RequestHead
+    private let deadline: ContinuousClock.Instant
+    private let state: Mutex<State>
+
+    init(server: HTTPServer, connection: Connection, handle: ConnectionHandle, head: RequestHead, now: ContinuousClock.Instant) {
+        self.server = server
+        self.connection = connection
+        self.head = head
+        let limits = server.configuration.limits
+        deadline = now + limits.requestTime
+        state = Mutex(
+            State(
+                handle: handle,
+                upload: UploadBuffer(hasBody: head.framing.hasBody, capacity: limits.uploadBuffer, limit: limits.bodyBytes)))
+    }
+
+    // MARK: libmicrohttpd's thread
+
+    /// First sight of the request, headers complete.
+    func start() -> MHD_Result {
+        let request = head.request(body: HTTPRequestBody(exchange: self, contentLength: head.framing.contentLength))
+        if !head.framing.hasBody, let response = server.immediateHandler?(request) {
+            if accept(response) { spawn { await self.runStream(of: response) } }
+            return proceed()
+        }
+        let result = proceed()
+        if result == .YES { spawn { await self.run(request) } }
+        return result
+    }
+
+    /// Called without body bytes: before the body, or after its end.
+    func proceed() -> MHD_Result {
+        state.withLock { state in
+            guard !state.isCut, let handle = state.handle else { return .NO }
+            if state.hasBegunBody { state.upload.end() }
+            if let answer = state.answer {
+                guard !state.isQueued else { return .YES }
+                state.isQueued = true
+                let mustClose = server.isDraining || (head.framing.hasBody && !state.hasBegunBody)
+                return AnswerQueue(exchange: self, handle: handle, mustClose: mustClose).queue(answer)
+            }
+            if !state.hasBegunBody, state.upload.phase == .wanted {
+                state.hasBegunBody = true
+                state.upload.begin()
+                return .YES
+            }
+            state.suspend()
+            return .YES
+        }
+    }
+
+    /// Body bytes; `size` becomes the number of those not taken.
+    func receive(_ bytes: UnsafeRawBufferPointer, size: inout Int) -> MHD_Result {
+        state.withLock { state in
+            guard !state.isCut, let taken = state.upload.receive(bytes) else { return .NO }
+            size -= taken
+            if size > 0 { state.suspend() }
+            return .YES
+        }
+    }
+
+    /// The library asks for bytes of the streamed answer.
+    func read(into target: UnsafeMutableRawPointer, room: Int) -> Int {
+        state.withLock { state in
+            let moved = state.stream?.move(to: target, room: room) ?? 0
+            if moved > 0 { return moved }
+            switch state.stream?.progress {
+            case .finished: return -1  // MHD_CONTENT_READER_END_OF_STREAM
+            case .open where !state.isCut:
+                state.suspend()
+                return 0
+            default: return -2  // MHD_CONTENT_READER_END_WITH_ERROR
+            }
+        }
+    }
+
+    /// The library is done with the request; its connection may be gone.
+    func complete(normally: Bool) {
+        let task = state.withLock { state in
+            state.handle = nil
+            state.isSuspended = false
+            state.upload.fail(.clientLeft)
+            if state.stream?.progress == .open || !normally { state.stream?.fail() }
+            return state.task
+        }
+        if !normally { task?.cancel() }
+    }
+
+    // MARK: the handler's task
+
+    private func spawn(_ work: @escaping @Sendable () async -> Void) {
+        let task = Task { await work() }
+        let isOver = state.withLock { state in
+            state.task = task
+            return state.handle == nil || state.isCut
+        }
+        if isOver { task.cancel() }
+    }
+
+    private func run(_ request: HTTPRequest) async {
+        let response = await server.handler(request)
+        if accept(response) { await runStream(of: response) }
+    }
+
+    /// Takes the answer and hands the connection back to the library.
+    /// - Returns: whether a stream is to be written.
+    private func accept(_ response: HTTPResponse) -> Bool {
+        state.withLock { state in
+            guard state.answer == nil, state.handle != nil else { return false }
+            state.answer = response
+            if !state.upload.isComplete { state.upload.fail(.cancelled) }
+            var isStream = false
+            if head.method != .head {
+                let capacity = server.configuration.limits.streamBuffer
+                switch response.body {
+                case .stream(let length, _): state.stream = StreamBuffer(capacity: capacity, contentLength: length, now: .now)
+                case .events: state.stream = StreamBuffer(capacity: capacity, contentLength: nil, now: .now)
+                default: break
+                }
+                isStream = state.stream != nil
+            }
+            state.resume()
+            return isStream
+        }
+    }
+
+    private func runStream(of response: HTTPResponse) async {
+        let writer = HTTPBodyWriter(sink: .exchange(self))
+        do {
+            switch response.body {
+            case .stream(_, let write): try await write(writer)
+            case .events(let write): try await write(HTTPEventWriter(writer))
+            default: break
+            }
+            state.withLock { state in
+                state.stream?.finish()
+                state.resume()
+            }
+        } catch {
+            let wasCut = state.withLock { state in
+                let wasOpen = state.stream?.progress == .open && state.handle != nil
+                state.stream?.fail()
+                state.resume()
+                return wasOpen
+            }
+            if wasCut { server.streamFailed(head, error) }
+        }
+    }
+
+    func write(_ bytes: [UInt8]) async throws {
+        guard !bytes.isEmpty else { return }
+        let mustWait = try state.withLock { state throws(HTTPStreamError) in
+            guard state.stream != nil else { throw .clientLeft }
+            try state.stream?.append(bytes)
+            state.stream?.lastWrite = .now
+            state.resume()
+            return state.stream?.mustWait == true
+        }
+        guard mustWait else { return }
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (writer: StreamBuffer.Writer) in
+                state.withLock { state in
+                    // Inside the lock: a cancellation after this look finds the writer waiting and wakes it.
+                    if Task.isCancelled { return writer.resume(returning: .failure(CancellationError())) }
+                    guard state.stream != nil else { return writer.resume(returning: .failure(HTTPStreamError.clientLeft)) }
+                    state.stream?.wait(writer)
+                }
+            }
+        } onCancel: {
+            state.withLock { $0.stream?.cancelWriters() }
+        }
+        try result.get()
+    }
+
+    func nextChunk() async throws(HTTPBodyError) -> [UInt8]? {
+        if let ready = state.withLock({ $0.takeUpload() }) { return try ready.get() }
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (reader: UploadBuffer.Reader) in
+                state.withLock { state in
+                    state.upload.wait(reader)
+                    state.resume()
+                }
+            }
+        } onCancel: {
+            state.withLock { $0.upload.fail(.cancelled) }
+        }
+        return try result.get()
+    }
+
+    // MARK: the sweeper and the server's stop
+
+    /// Ends a request that takes too long, and keeps streams of events alive.
+    func sweep(now: ContinuousClock.Instant, keepAlive: Duration) {
+        let late: Task<Void, Never>? = state.withLock { state in
+            if state.answer == nil, now > deadline, state.handle != nil {
+                expire(&state)
+                return state.task
+            }
+            if case .events = state.answer?.body, state.stream?.progress == .open, state.stream?.pending == 0,
+                let last = state.stream?.lastWrite,
+                now - last > keepAlive, (try? state.stream?.append(Array(":\n\n".utf8))) != nil
+            {
+                state.stream?.lastWrite = now
+                state.resume()
+            }
+            return nil
+        }
+        late?.cancel()
+    }
+
+    private func expire(_ state: inout State) {
+        let seconds = server.configuration.limits.requestTime.components.seconds
+        if state.hasBegunBody, !state.upload.isComplete {
+            // The library queues no answer in the middle of a body.
+            state.upload.fail(.deadline)
+            connection.cut()
+        } else {
+            state.upload.fail(.deadline)
+            state.answer =
+                HTTPProblem(
+                    status: 503, code: "deadline_exceeded", detail: "the answer was not ready within \(seconds) s; try again later",
+                    requestID: head.id
+                ).response
+        }
+        state.resume()
+    }
+
+    /// The server stops taking requests: a stream of events would never end by itself.
+    func drain() {
+        let task: Task<Void, Never>? = state.withLock { state in
+            guard case .events = state.answer?.body else { return nil }
+            state.stream?.finish()
+            state.resume()
+            return state.task
+        }
+        task?.cancel()
+    }
+
+    /// The grace is over.
+    func abandon() {
+        let task = state.withLock { state in
+            state.isCut = true
+            state.upload.fail(.clientLeft)
+            state.stream?.fail()
+            state.resume()
+            return state.task
+        }
+        task?.cancel()
+    }
+}
+
+extension Exchange.State {
+    /// Body bytes that are there; frees room, so a connection waiting for room goes on.
+    fileprivate mutating func takeUpload() -> Result<[UInt8]?, HTTPBodyError>? {
+        let result = upload.take()
+        if result != nil { resume() }
+        return result
+    }
+}

@@ -1,0 +1,84 @@
+import CGnuTLS
+import Glibc
+
+/// Client certificates through GnuTLS. The session is libmicrohttpd's; it is looked at on that library's thread only.
+enum PeerCertificate {
+    /// Makes the handshake verify what the client shows. Called before the handshake.
+    static func arm(_ session: gnutls_session_t, _ policy: HTTPServerTLS.ClientCertificates) {
+        switch policy {
+        case .ignored: return
+        case .optional: gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST)
+        case .required: gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE)
+        }
+        gnutls_session_set_verify_cert(session, nil, 0)
+    }
+
+    /// The certificate of a client whose handshake is complete.
+    static func read(_ session: gnutls_session_t) -> HTTPClientCertificate? {
+        var count: UInt32 = 0
+        guard let chain = gnutls_certificate_get_peers(session, &count), count > 0 else { return nil }
+        var der = chain[0]
+        var certificate: gnutls_x509_crt_t?
+        guard gnutls_x509_crt_init(&certificate) == 0, let certificate else { return nil }
+        defer { gnutls_x509_crt_deinit(certificate) }
+        guard gnutls_x509_crt_import(certificate, &der, GNUTLS_X509_FMT_DER) == 0 else { return nil }
+        return HTTPClientCertificate(
+            subject: subject(certificate), commonName: commonName(certificate), alternativeNames: alternativeNames(certificate),
+            fingerprint: hexadecimal(32) { gnutls_fingerprint(GNUTLS_DIG_SHA256, &der, $0, $1) },
+            serial: hexadecimal(64) { gnutls_x509_crt_get_serial(certificate, $0, $1) },
+            notAfter: Int64(gnutls_x509_crt_get_expiration_time(certificate)))
+    }
+
+    private static func subject(_ certificate: gnutls_x509_crt_t) -> String {
+        text { gnutls_x509_crt_get_dn(certificate, $0, $1) } ?? ""
+    }
+
+    private static func commonName(_ certificate: gnutls_x509_crt_t) -> String? {
+        text { gnutls_x509_crt_get_dn_by_oid(certificate, "2.5.4.3", 0, 0, $0, $1) }
+    }
+
+    /// At most 64: a certificate is the client's own text.
+    private static func alternativeNames(_ certificate: gnutls_x509_crt_t) -> [String] {
+        var names: [String] = []
+        for index in 0..<UInt32(64) {
+            var size = 1_024
+            var bytes = [UInt8](repeating: 0, count: size)
+            let kind = bytes.withUnsafeMutableBytes { buffer in
+                gnutls_x509_crt_get_subject_alt_name(certificate, index, buffer.baseAddress, &size, nil)
+            }
+            guard kind >= 0 else { break }
+            let value = bytes.prefix(size)
+            if kind == GNUTLS_SAN_IPADDRESS.rawValue {
+                names.append(address(value))
+            } else {
+                names.append(String(decoding: value.prefix { $0 != 0 }, as: UTF8.self))
+            }
+        }
+        return names
+    }
+
+    private static func address(_ bytes: ArraySlice<UInt8>) -> String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let family = bytes.count == 4 ? AF_INET : AF_INET6
+        guard bytes.count == 4 || bytes.count == 16 else { return "" }
+        _ = Array(bytes).withUnsafeBytes { inet_ntop(family, $0.baseAddress, &text, socklen_t(text.count)) }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// A field of at most 1,024 bytes; nil when it is absent or longer.
+    private static func text(_ read: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int>) -> Int32) -> String? {
+        var size = 1_024
+        var bytes = [CChar](repeating: 0, count: size)
+        let result = bytes.withUnsafeMutableBufferPointer { read($0.baseAddress, &size) }
+        guard result == 0 else { return nil }
+        return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func hexadecimal(_ capacity: Int, _ read: (UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>) -> Int32) -> String {
+        var size = capacity
+        var bytes = [UInt8](repeating: 0, count: capacity)
+        let result = bytes.withUnsafeMutableBytes { read($0.baseAddress, &size) }
+        guard result == 0 else { return "" }
+        return bytes.prefix(size).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}
