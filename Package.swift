@@ -9,9 +9,11 @@ func shared(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [
 }
 
 /// A service is a library (tests import it) and a thin executable.
-func service(_ name: String, folder: String, executable: String, _ dependencies: [Target.Dependency]) -> [Target] {
+func service(
+    _ name: String, folder: String, executable: String, _ dependencies: [Target.Dependency], resources: [Resource] = []
+) -> [Target] {
     [
-        .target(name: name, dependencies: dependencies, path: "Services/\(folder)/Sources"),
+        .target(name: name, dependencies: dependencies, path: "Services/\(folder)/Sources", resources: resources),
         .executableTarget(name: executable, dependencies: [.byName(name: name)], path: "Services/\(folder)/Main"),
     ]
 }
@@ -44,7 +46,8 @@ let targets: [Target] =
         ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceJSON", "HTTPServer", "HTTPKit", "ServiceKit"])
     + service(
         "TimeseriesWriter", folder: "TimeseriesWriter", executable: "timeseries-writer",
-        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"])
+        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"],
+        resources: [.embedInCode("Migrations/m0001_init.sql")])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
         ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "PostgresClient", "DeviceJSON", "ServiceKit"])

@@ -1,0 +1,10 @@
+internal import PostgresClient
+
+/// The history of schema `timeseries`. The SQL files are compiled in.
+enum Schema {
+    static let migrator = Migrator(
+        schema: "timeseries",
+        migrations: [
+            Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql)
+        ])
+}
