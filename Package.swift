@@ -50,7 +50,7 @@ let targets: [Target] =
         resources: [.embedInCode("Migrations/m0001_init.sql")])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
-        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "PostgresClient", "DeviceJSON", "ServiceKit"])
+        ["Domain", "Logging", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
     + [
         .target(name: "FixedPort", path: "Services/DevKafka/FixedPort"),
         .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka", "FixedPort"], path: "Services/DevKafka/Main"),

@@ -1,4 +1,9 @@
+import Foundation
+import MartletTool
+
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        exit(Martlet.run(Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment))
+    }
 }

@@ -1,0 +1,54 @@
+/// The ledger's first line: the fleet plan as one line of JSON, so that `head -1` shows what a ledger is about.
+extension FleetPlan {
+    static let ledgerFormat = "martlet-ledger"
+    static let ledgerVersion: Int64 = 1
+    /// A first line is never longer.
+    static let maximumHeaderBytes = 4_096
+
+    var ledgerLine: String {
+        JSONValue.object([
+            "format": .string(Self.ledgerFormat), "version": .int(Self.ledgerVersion), "seed": .unsigned(seed), "prefix": .string(prefix),
+            "devices": .int(Int64(devices)), "shape": .string(shape.rawValue), "stream": .unsigned(stream), "step_us": .int(step),
+            "topic": .string(topic), "qos": .int(Int64(qos)),
+        ]).text + "\n"
+    }
+
+    init(ledgerLine: [UInt8]) throws(LedgerProblem) {
+        let header: JSONValue
+        do throws(JSONReader.Problem) { header = try JSONReader.parse(ledgerLine) } catch {
+            throw LedgerProblem("its first line is not the JSON of a ledger: \(error)")
+        }
+        guard header["format"] == .string(Self.ledgerFormat) else { throw LedgerProblem("it is not a ledger of martlet simulate") }
+        guard header["version"] == .int(Self.ledgerVersion) else {
+            throw LedgerProblem("its version is \(header["version"]?.text ?? "missing"); this program reads \(Self.ledgerVersion)")
+        }
+        func missing(_ name: String) -> LedgerProblem { LedgerProblem("its first line has no valid '\(name)'") }
+        guard let seed = header["seed"]?.unsignedValue else { throw missing("seed") }
+        guard let prefix = header["prefix"]?.stringValue else { throw missing("prefix") }
+        guard let devices = header["devices"]?.intValue, (1...Int64(LedgerCodec.maximumDevices)).contains(devices) else {
+            throw missing("devices")
+        }
+        guard let shape = header["shape"]?.stringValue.flatMap(PayloadShape.init) else { throw missing("shape") }
+        guard let stream = header["stream"]?.unsignedValue else { throw missing("stream") }
+        guard let step = header["step_us"]?.intValue, step >= 10 else { throw missing("step_us") }
+        guard let topic = header["topic"]?.stringValue else { throw missing("topic") }
+        guard let qos = header["qos"]?.intValue, (0...1).contains(qos) else { throw missing("qos") }
+        self.init(
+            seed: seed, prefix: prefix, devices: Int(devices), shape: shape, stream: stream, step: step, topic: topic, qos: Int(qos))
+    }
+}
+
+extension JSONValue {
+    var intValue: Int64? { if case .int(let value) = self { value } else { nil } }
+    var stringValue: String? { if case .string(let value) = self { value } else { nil } }
+    var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
+    var arrayValue: [JSONValue]? { if case .array(let values) = self { values } else { nil } }
+
+    var unsignedValue: UInt64? {
+        switch self {
+        case .int(let value): UInt64(exactly: value)
+        case .unsigned(let value): value
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import PostgresClient
+
+/// Runs a verification against servers: waits until rows have come to rest, reads them, and reads the ledger's end once more.
+struct LedgerCheck {
+    let reader: LedgerReader
+    let rows: StoredRows
+    /// Kafka and topic, when dead letters count.
+    let deadLetters: (kafka: String, topic: String)?
+
+    func run(patience: Int64, quiet: Int64) throws -> VerificationReport {
+        let clock = FleetClock()
+        let progress = ProgressLine()
+        defer { progress.end() }
+        let deadline = clock.microseconds + patience
+        var known = Verification(plan: reader.plan)
+        var settling = Settling(patience: patience, quiet: quiet, now: clock.microseconds)
+        while true {
+            try reader.readNew { entry throws(LedgerProblem) in try known.apply(entry) }
+            guard let window = known.window else { return known.report() }
+            if let stored = try count(window, isPatient: clock.microseconds < deadline) {
+                let expected = known.acknowledgedRows
+                if case .compare(let isLast) = settling.look(stored: stored, expected: expected, now: clock.microseconds) {
+                    let report = try compare(window, &known)
+                    if isLast || report.lost == 0 { return report }
+                }
+                progress.show(now: .now) { "stored \(grouped(stored)) of \(grouped(expected)) acknowledged readings" }
+            }
+            if StopSignal.isReceived { throw ToolError(.internalError, "stopped before the rows had come to rest") }
+            // Between two looks; a signal ends it early.
+            poll(nil, 0, 500)
+        }
+    }
+
+    /// `nil`: the database is away, and there is time for it to come back.
+    private func count(_ window: ClosedRange<Int64>, isPatient: Bool) throws -> Int? {
+        do {
+            return try rows.count(window)
+        } catch let error as PostgresError where isPatient && (error.isRetriable || error.isConnectionLoss) {
+            return nil
+        }
+    }
+
+    /// Works on a copy, since the wait may go on afterwards; what the ledger tells meanwhile becomes known as well.
+    private func compare(_ window: ClosedRange<Int64>, _ known: inout Verification) throws -> VerificationReport {
+        var verification = known
+        try rows.read(window, into: &verification)
+        if let deadLetters {
+            var account = DeadLetterAccount(plan: reader.plan)
+            try account.read(kafka: deadLetters.kafka, topic: deadLetters.topic, into: &verification)
+        }
+        verification.settleLosses()
+        // What was sent while the rows were being read is not invented.
+        try reader.readNew { entry throws(LedgerProblem) in
+            try known.apply(entry)
+            try verification.apply(entry)
+        }
+        return verification.report()
+    }
+}
