@@ -195,7 +195,7 @@ extension MQTTSubscriberLoop: MosquittoEvents {
     private func subscribe() throws(MQTTError) {
         guard let handle else { return }
         var filters = subscriptions.map { strdup($0.filter) }
-        defer { filters.forEach { free($0) } }
+        defer { for filter in filters { free(filter) } }
         // A session that already holds the subscription is not sent the retained messages a second time (MQTT 5, 3.8.3.1).
         let result = mosquitto_subscribe_multiple(
             handle.client, nil, Int32(filters.count), &filters, 1, Int32(MQTT_SUB_OPT_SEND_RETAIN_NEW.rawValue), nil)

@@ -16,6 +16,12 @@ public final class MQTTWakeup: Sendable {
 
     public func signal() { eventfd_write(descriptor, 1) }
 
+    /// Waits until somebody signals, at most so long.
+    public func wait(milliseconds: Int32) {
+        var socket = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if poll(&socket, 1, milliseconds) > 0 { clear() }
+    }
+
     func clear() {
         var count: eventfd_t = 0
         eventfd_read(descriptor, &count)
