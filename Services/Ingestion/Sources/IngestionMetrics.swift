@@ -1,0 +1,64 @@
+public import Metrics
+
+/// Every metric of ingestion. The books balance: received = produced + rejected + returned + in flight.
+public struct IngestionMetrics: Sendable {
+    let received: Counter
+    let produced: Counter
+    /// In the order of `Rejection.reasonCodes`.
+    let rejected: [Counter]
+    let deadLetters: [Counter]
+    let returned: Counter
+    let samples: Counter
+    let events: [String: Counter]
+    let reconnects: Counter
+    let batchMessages: Histogram
+    let readSeconds: Histogram
+    let deliverSeconds: Histogram
+    let deliverySeconds: Histogram
+
+    public init(_ registry: MetricsRegistry) {
+        let received = registry.counter(
+            "iot_mqtt_messages_received_total", help: "MQTT messages read from the broker, including those delivered again.")
+        let produced = registry.counter("iot_mqtt_messages_produced_total", help: "MQTT messages whose records Kafka has acknowledged.")
+        let rejected = Rejection.reasonCodes.map {
+            registry.counter(
+                "iot_mqtt_messages_rejected_total", help: "MQTT messages that Kafka has acknowledged as dead letters.",
+                labels: ["reason": $0])
+        }
+        let returned = registry.counter(
+            "iot_mqtt_messages_returned_total",
+            help: "MQTT messages not acknowledged, because Kafka did not take them: the broker delivers again.")
+        self.received = received
+        self.produced = produced
+        self.rejected = rejected
+        self.returned = returned
+        deadLetters = Rejection.reasonCodes.map {
+            registry.counter("iot_dead_letters_total", help: "Records written to the dead-letter topic.", labels: ["reason": $0])
+        }
+        samples = registry.counter("iot_device_data_received_total", help: "Samples that Kafka has acknowledged.")
+        events = Dictionary(
+            uniqueKeysWithValues: ["online", "offline", "error", "other"].map {
+                ($0, registry.counter("iot_device_events_total", help: "Device events that Kafka has acknowledged.", labels: ["kind": $0]))
+            })
+        reconnects = registry.counter("iot_mqtt_reconnects_total", help: "Connections to the MQTT broker that were lost or failed.")
+        batchMessages = registry.histogram(
+            "iot_mqtt_batch_messages", help: "Messages acknowledged together.", buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000])
+        let stage = { (name: String) in
+            registry.histogram(
+                "iot_ingest_stage_seconds",
+                help: "Time of one batch in a stage: read (parse, encode, hand over), deliver (wait for Kafka).",
+                labels: ["stage": name], buckets: Histogram.latencyBuckets)
+        }
+        readSeconds = stage("read")
+        deliverSeconds = stage("deliver")
+        deliverySeconds = registry.histogram(
+            "iot_kafka_delivery_seconds", help: "From the first record of a batch handed over until Kafka acknowledged its last.",
+            buckets: Histogram.latencyBuckets)
+        registry.gaugeFunction(
+            "iot_mqtt_messages_in_flight", help: "MQTT messages received whose fate is open: received − produced − rejected − returned."
+        ) {
+            let done = produced.value + returned.value + rejected.reduce(0) { $0 + $1.value }
+            return Double(Int64(bitPattern: received.value &- done))
+        }
+    }
+}

@@ -1,0 +1,65 @@
+internal import Domain
+internal import Foundation
+internal import KafkaClient
+internal import Logging
+public import ServiceKit
+
+/// MQTT → Kafka. One `MQTTSource` per connection does the work; everything else shows what they do.
+public enum IngestionService {
+    public static let blueprint = ServiceBlueprint(
+        name: "ingestion", summary: "Takes what devices publish over MQTT and acknowledges it once Kafka has it.", httpPort: 8081,
+        keys: IngestionKeys.table
+    ) { reader, context in try parts(reader, context) }
+
+    private static func parts(_ reader: ConfigReader, _ context: ServiceContext) throws -> ServiceParts {
+        let configuration = try IngestionConfig(reader)
+        let metrics = IngestionMetrics(context.metrics)
+        let sources = (0..<configuration.connections).map {
+            MQTTSource(connection: $0, configuration: configuration, metrics: metrics, context: context, now: now)
+        }
+        let statuses = sources.map(\.status)
+        return ServiceParts(
+            services: sources,
+            readiness: [
+                ReadinessCheck("mqtt") {
+                    let waiting = statuses.filter { $0.snapshot.state != "subscribed" }
+                    guard let first = waiting.first else { return .ready }
+                    let snapshot = first.snapshot
+                    return .notReady(
+                        "connection \(first.connection) to \(first.broker) is \(snapshot.state): \(snapshot.lastError ?? "no error so far")"
+                    )
+                },
+                kafkaCheck(configuration, context),
+            ])
+    }
+
+    private static func kafkaCheck(_ configuration: IngestionConfig, _ context: ServiceContext) -> ReadinessCheck {
+        let kafka = KafkaReachability(configuration.kafka(connection: 0), logger: context.logger(for: "kafka"))
+        return ReadinessCheck("kafka", timeout: .seconds(3)) {
+            await kafka.isReachable() ? .ready : .notReady("no Kafka broker answers at \(configuration.bootstrap)")
+        }
+    }
+
+    @Sendable private static func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+    }
+}
+
+/// Asks Kafka whether it is there. The client is made at the first question: building a service starts nothing.
+private actor KafkaReachability {
+    private let configuration: KafkaConfiguration
+    private let logger: Logger
+    private var admin: KafkaAdmin?
+
+    init(_ configuration: KafkaConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    func isReachable() async -> Bool {
+        if admin == nil { admin = try? KafkaAdmin(configuration, logger: logger) }
+        return await admin?.isReachable(timeout: .seconds(2)) ?? false
+    }
+}

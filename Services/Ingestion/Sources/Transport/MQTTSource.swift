@@ -1,0 +1,118 @@
+internal import Domain
+internal import Logging
+internal import MQTTClient
+internal import Metrics
+internal import ServiceKit
+
+/// One MQTT connection with its thread: connect, take batches until the end is asked for, come back after every failure.
+final class MQTTSource: Service {
+    let name: String
+    let status: SourceStatus
+    private let configuration: IngestionConfig
+    private let connection: Int
+    private let metrics: IngestionMetrics
+    private let context: ServiceContext
+    private let now: @Sendable () -> Timestamp
+
+    init(
+        connection: Int, configuration: IngestionConfig, metrics: IngestionMetrics, context: ServiceContext,
+        now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.connection = connection
+        self.configuration = configuration
+        self.metrics = metrics
+        self.context = context
+        self.now = now
+        name = "mqtt-\(connection)"
+        status = SourceStatus(
+            connection: connection, broker: "\(configuration.mqttHost):\(configuration.mqttPort)",
+            clientID: configuration.clientID(connection: connection), filters: configuration.subscriptions.map(\.filter), now: now)
+    }
+
+    func run() async throws {
+        try await runOnDedicatedThread(name: name) { [self] shutdown in try loop(shutdown) }
+        status.enter("stopped")
+    }
+
+    private func loop(_ shutdown: ShutdownSignal) throws {
+        var logger = context.logger(for: "mqtt")
+        logger[metadataKey: "connection"] = "\(connection)"
+        let subscriber = try MQTTSubscriberLoop(
+            configuration.mqtt(connection: connection), subscriptions: configuration.subscriptions,
+            batchMessages: configuration.batchMessages, batchBytes: configuration.batchBytes)
+        let wakeup = subscriber.wakeup
+        let hook = shutdown.onShutdown { wakeup.signal() }
+        defer { shutdown.removeHook(hook) }
+        let producer = RecordProducer(
+            configuration.kafka(connection: connection), prefix: configuration.topicPrefix, logger: context.logger(for: "kafka"),
+            metrics: context.metrics)
+        defer { producer.close() }
+        let patience = Patience(shutdown, grace: configuration.deliveryGrace)
+        let intake = MessageIntake(
+            table: configuration.topics, limits: configuration.limits, producer: producer, metrics: metrics, status: status, now: now,
+            patience: { patience.lasts })
+        var delay = ReconnectDelay()
+        while !shutdown.isShuttingDown {
+            do {
+                try producer.open()
+                try serve(subscriber, producer, intake, shutdown, logger) { delay.reset() }
+                subscriber.disconnect()
+            } catch {
+                subscriber.abandon()
+                // What the producer still holds belongs to messages that will be delivered again.
+                producer.close()
+                giveUp("\(error)", logger)
+                guard !shutdown.isShuttingDown else { return }
+                wakeup.wait(milliseconds: delay.next())
+            }
+        }
+    }
+
+    /// One connection's life.
+    private func serve(
+        _ subscriber: MQTTSubscriberLoop, _ producer: RecordProducer, _ intake: MessageIntake, _ shutdown: ShutdownSignal, _ logger: Logger,
+        subscribed: () -> Void
+    ) throws {
+        try subscriber.connect()
+        status.enter("connecting")
+        while !shutdown.isShuttingDown {
+            let before = subscriber.state
+            let handled = try subscriber.step(milliseconds: 500, handler: intake)
+            if subscriber.state != before {
+                status.enter(subscriber.state.rawValue, sessionPresent: subscriber.sessionPresent)
+                if subscriber.state == .subscribed {
+                    logger.info("subscribed", metadata: ["broker": status.broker, "session_present": "\(subscriber.sessionPresent)"])
+                    subscribed()
+                }
+            }
+            if handled == 0 { try producer.serve() }
+        }
+    }
+
+    private func giveUp(_ reason: String, _ logger: Logger) {
+        metrics.reconnects.increment()
+        status.note(error: reason)
+        status.update { $0.reconnects += 1 }
+        status.enter("disconnected")
+        logger.warning("connection given up; trying again", metadata: ["broker": status.broker, "reason": reason])
+    }
+}
+
+/// Waiting for Kafka has no end while the service runs: not reading is the backpressure. After the end was asked for it has.
+private final class Patience {
+    private let shutdown: ShutdownSignal
+    private let grace: Duration
+    private var deadline: ContinuousClock.Instant?
+
+    init(_ shutdown: ShutdownSignal, grace: Duration) {
+        self.shutdown = shutdown
+        self.grace = grace
+    }
+
+    var lasts: Bool {
+        guard shutdown.isShuttingDown else { return true }
+        let deadline = deadline ?? .now + grace
+        self.deadline = deadline
+        return .now < deadline
+    }
+}
