@@ -44,8 +44,12 @@ folder_for() {
     if [[ ! -L $wanted ]]; then
         chown "$user:" -- "$wanted"
         run_as "$user" test -w "$wanted" 2>/dev/null && return 0
-        outside=/var/tmp/martlet-$(printf '%s' "$repository" | cksum | cut -d ' ' -f 1)/$name
+        outside=$(folder_outside)
         [[ -z $(ls -A -- "$wanted") ]] || fail "user $user cannot reach $wanted any more; open the folders above it to him or remove it"
+        mkdir -p -m 711 -- "$outside"
+        # Anybody can make folders there: one that is not ours may be a trap.
+        [[ -O $outside && ! -L $outside ]] || fail "$outside belongs to somebody else: have it removed"
+        outside=$outside/$name
         mkdir -p -- "$outside"
         rmdir -- "$wanted"
         ln -s -- "$outside" "$wanted"
@@ -57,6 +61,8 @@ folder_for() {
     run_as "$user" test -w "$folder" 2>/dev/null || fail "user $user cannot write to $folder"
     note "data of $name lies in $folder, because user $user cannot enter $repository"
 }
+
+folder_outside() { printf '/var/tmp/martlet-%s' "$(printf '%s' "$repository" | cksum | cut -d ' ' -f 1)"; }
 
 # server_user NAME: the account a server runs under: its Debian user when we are root, else ourselves.
 server_user() { if ((EUID == 0)) && id -- "$1" >/dev/null 2>&1; then printf '%s' "$1"; else id -un; fi; }
