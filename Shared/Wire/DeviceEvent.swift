@@ -14,7 +14,7 @@ public struct DeviceEvent: Hashable, Sendable, WireMessage {
         case online
         case offline
         case error
-        /// Any other kind, 1 to 64 bytes.
+        /// Any other kind, 1 to 64 bytes. Make it with `init(name:)`, which knows the listed ones.
         case other(String)
 
         /// `online`, `offline`, `error` or the text itself.
@@ -39,7 +39,7 @@ public struct DeviceEvent: Hashable, Sendable, WireMessage {
 
         var code: UInt8 {
             switch self {
-            case .other: 0
+            case .other(let name): Self(name: name) == self ? 0 : Self(name: name).code
             case .online: 1
             case .offline: 2
             case .error: 3
@@ -83,7 +83,7 @@ public struct DeviceEvent: Hashable, Sendable, WireMessage {
             writer.byte(source.rawValue)
             writer.zigzag(time.microseconds &- ingestTime.microseconds)
             writer.byte(kind.code)
-            if case .other(let name) = kind { writer.sized(name) }
+            if kind.code == 0 { writer.sized(kind.name) }
             if let reason { writer.sized(reason) }
             if let session { writer.sized(session) }
         }
@@ -128,7 +128,7 @@ extension ByteReader {
         case 0:
             let name = try text(limit: WireLimits.kindBytes, "kind")
             guard !name.isEmpty else { throw error(.invalidField, "kind", at: start) }
-            return .other(name)
+            return DeviceEvent.Kind(name: name)
         case 1: return .online
         case 2: return .offline
         case 3: return .error

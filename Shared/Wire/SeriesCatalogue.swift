@@ -17,6 +17,8 @@ struct SeriesCatalogue: Sendable {
 
     private static let scanLimit = 8
 
+    var reservedBytes: Int { series.capacity * MemoryLayout<Series>.stride + table.capacity * MemoryLayout<UInt16>.stride }
+
     mutating func removeAll() {
         count = 0
         last = -1

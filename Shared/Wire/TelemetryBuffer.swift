@@ -29,6 +29,11 @@ public struct TelemetryBuffer: Sendable {
 
     enum ValueKind: UInt8, Sendable { case double, int, bool, string }
 
+    /// Memory that the buffer holds, in bytes, whether in use or not.
+    public var reservedBytes: Int {
+        arena.reservedBytes + entries.capacity * MemoryLayout<Entry>.stride + catalogue.reservedBytes
+    }
+
     /// Forgets the content, keeps the memory.
     public mutating func removeAll() {
         sequence = nil

@@ -20,6 +20,8 @@ struct TextArena: Sendable {
         var packed: UInt64 { UInt64(offset) << 32 | UInt64(count) }
     }
 
+    var reservedBytes: Int { storage.capacity }
+
     mutating func removeAll() { count = 0 }
 
     @inline(__always)
