@@ -1,0 +1,170 @@
+"""Holds the reference codec against the golden vectors of the platform's own tests. Run: python3 -m unittest"""
+
+import json
+import os
+import random
+import struct
+import unittest
+
+from martlet_wire import (
+    DeadLetter,
+    DeviceEvent,
+    Sample,
+    Sequence,
+    TelemetryBatch,
+    WireError,
+    decode,
+)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+GOLDEN = os.path.normpath(os.path.join(HERE, "..", "..", "..", "Tests", "WireTests", "Golden"))
+
+
+def vectors():
+    for name in sorted(os.listdir(GOLDEN)):
+        if name.endswith(".json"):
+            with open(os.path.join(GOLDEN, name), encoding="utf-8") as file:
+                form = json.load(file)
+            with open(os.path.join(GOLDEN, name[:-5] + ".hex"), encoding="ascii") as file:
+                yield name[:-5], form, bytes.fromhex(file.read())
+
+
+def bits(value):
+    return struct.pack(">d", value).hex()
+
+
+def message_of(form):
+    """The message that a vector's JSON form describes."""
+    if form["message"] == "TelemetryBatch":
+        sequence = form["sequence"] and Sequence(int(form["sequence"]["stream"]), int(form["sequence"]["first"]), form["sequence"]["scope"])
+        samples = [Sample(s["metric"], int(s["time"]), value_of(s), s["unit"], s["quality"]) for s in form["samples"]]
+        return TelemetryBatch(form["device"], int(form["ingest_time"]), form["source"], samples, sequence)
+    if form["message"] == "DeviceEvent":
+        return DeviceEvent(
+            form["device"], form["kind"], int(form["time"]), int(form["ingest_time"]), form["source"], form["reason"], form["session"]
+        )
+    origin = form["origin"] and (form["origin"]["topic"], form["origin"]["partition"], int(form["origin"]["offset"]))
+    return DeadLetter(
+        bytes.fromhex(form["payload"]), form["source_topic"], form["stage"], form["reason_code"], form["text"], int(form["time"]),
+        form["identity"], origin, form["payload_cut"],
+    )
+
+
+def value_of(sample):
+    if sample["type"] == "double":
+        return struct.unpack(">d", bytes.fromhex(sample["bits"]))[0]
+    return int(sample["value"]) if sample["type"] == "int" else sample["value"]
+
+
+def comparable(message):
+    """Tells 1, 1.0 and True apart, and NaNs and zeros by their bits."""
+    if not isinstance(message, TelemetryBatch):
+        return message
+    samples = [
+        (s.metric, s.unit, s.time, s.quality, type(s.value).__name__, bits(s.value) if isinstance(s.value, float) else s.value)
+        for s in message.samples
+    ]
+    return message.device, message.ingest_time, message.source, message.sequence, samples
+
+
+class GoldenVectors(unittest.TestCase):
+    def test_golden_vectors_decode(self):
+        seen = 0
+        for name, form, data in vectors():
+            if form["direction"] != "encode":
+                with self.subTest(name):
+                    self.assertEqual(comparable(decode(data)), comparable(message_of(form)))
+                    seen += 1
+        self.assertGreater(seen, 30)
+
+    def test_golden_vectors_encode(self):
+        seen = 0
+        for name, form, data in vectors():
+            if form["direction"] != "decode":
+                with self.subTest(name):
+                    self.assertEqual(message_of(form).encode().hex(), data.hex())
+                    seen += 1
+        self.assertGreater(seen, 30)
+
+    def test_every_truncation_is_an_error(self):
+        for name, form, data in vectors():
+            if form["direction"] == "both":
+                for length in range(len(data)):
+                    with self.subTest(name, length=length), self.assertRaises(WireError):
+                        decode(data[:length])
+
+    def test_damage_raises_nothing_but_wire_errors(self):
+        seed = random.randrange(1 << 32)
+        draw = random.Random(seed)
+        all_data = [data for name, _, data in vectors() if name != "columns-long"]
+        for _ in range(5_000):
+            data = bytearray(draw.choice(all_data))
+            for _ in range(draw.randint(1, 3)):
+                data[draw.randrange(len(data))] = draw.choice([0, 1, 0x7F, 0x80, 0xFF, draw.randrange(256)])
+            try:
+                decode(bytes(data))
+            except WireError:
+                pass
+            except Exception as error:  # pragma: no cover
+                self.fail(f"seed {seed}: {error!r} for {data.hex()}")
+
+
+class RoundTrips(unittest.TestCase):
+    def test_random_batches(self):
+        seed = random.randrange(1 << 32)
+        draw = random.Random(seed)
+        for _ in range(200):
+            batch = self.random_batch(draw)
+            once = decode(batch.encode())
+            with self.subTest(seed=seed):
+                self.assertEqual(comparable(decode(once.encode())), comparable(once))
+                self.assertEqual(sorted(map(repr, comparable(once)[4])), sorted(map(repr, comparable(batch)[4])))
+
+    @staticmethod
+    def random_batch(draw):
+        def value():
+            kind = draw.randrange(5)
+            if kind == 0:
+                return struct.unpack("<d", draw.randbytes(8))[0]
+            if kind == 1:
+                return draw.randint(-(1 << 63), (1 << 63) - 1)
+            if kind == 2:
+                return draw.random() < 0.5
+            if kind == 3:
+                return "".join(draw.choice("aé€😀") for _ in range(draw.randrange(6)))
+            return draw.randint(-10_000, 10_000) / 10
+
+        start = 1_767_225_600_000_000
+        samples = [
+            Sample(draw.choice("abc"), start + draw.randrange(1_000_000), value(), draw.choice([None, "V"]), draw.choice([0, 0, 2]))
+            for _ in range(draw.randint(1, 50))
+        ]
+        sequence = draw.choice([None, Sequence(draw.getrandbits(64), 5), Sequence(7, 5, "sample")])
+        return TelemetryBatch("d-1", start, "mqtt", samples, sequence)
+
+    def test_events_and_dead_letters(self):
+        event = DeviceEvent("d-1", "rebooted", 1, 2, "mqtt", reason="watchdog")
+        self.assertEqual(decode(event.encode()), event)
+        letter = DeadLetter(b"\x00\xff", "a/b", "decode", "bad_json", "why", 5, "d-1", ("telemetry", 3, 99))
+        self.assertEqual(decode(letter.encode()), letter)
+        cut = decode(DeadLetter(bytes(300_000), "a/b", "size", "too_long", "", 5).encode())
+        self.assertEqual((len(cut.payload), cut.payload_cut), (262_144, True))
+
+    def test_limits(self):
+        def batch(**changes):
+            return TelemetryBatch(**{"device": "d", "ingest_time": 0, "source": "mqtt", "samples": [Sample("m", 0, 1)], **changes})
+
+        for changes in (
+            {"device": "no spaces"}, {"device": ""}, {"source": "pigeon"}, {"samples": []}, {"samples": [Sample("m", 0, 1)] * 10_001},
+            {"samples": [Sample("", 0, 1)]}, {"samples": [Sample("m", 0, 1 << 63)]}, {"samples": [Sample("m", 0, "a\0")]},
+            {"samples": [Sample("m", 1 << 60, 1)]}, {"samples": [Sample("m" * 129, 0, 1)]}, {"sequence": Sequence(1, (1 << 63) - 1)},
+        ):
+            with self.subTest(changes=str(changes)[:60]), self.assertRaises(WireError):
+                batch(**changes).encode()
+        for data in (b"", b"M", b"MMMM", b"\x4d\x09\x01\x00", b'{"a":1}'):
+            with self.subTest(data=data), self.assertRaises(WireError):
+                decode(data)
+
+
+if __name__ == "__main__":
+    unittest.main()
