@@ -8,17 +8,17 @@ final class TerminationSignals {
     private let sources: [any DispatchSourceSignal]
 
     /// - Parameters:
-    ///   - first: called with the signal's name, once.
+    ///   - first: called once.
     ///   - again: called for every further signal, with its number; ends the process.
-    init(first: @escaping @Sendable (String) -> Void, again: @escaping @Sendable (Int32) -> Void = { _exit(128 + $0) }) {
+    init(first: @escaping @Sendable () -> Void, again: @escaping @Sendable (Int32) -> Void = { _exit(128 + $0) }) {
         signal(SIGPIPE, SIG_IGN)
         let queue = DispatchQueue(label: "martlet.signals")
         let count = Counting()
-        sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
+        sources = [SIGTERM, SIGINT].map { number in
             // The source sees the signal only when its default, the end of the process, is off.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { count.isFirst() ? first(name) : again(number) }
+            source.setEventHandler { count.isFirst() ? first() : again(number) }
             source.resume()
             return source
         }

@@ -1,3 +1,5 @@
+public import HTTPKit
+
 /// All that is particular to one service; the rest of a program is `ServiceMain.run`.
 public struct ServiceBlueprint: Sendable {
     /// Product name, kebab-case: `timeseries-writer`.
@@ -31,10 +33,13 @@ public struct ServiceBlueprint: Sendable {
 public struct ServiceParts: Sendable {
     /// In order of dependency: what others need comes first and stops last.
     public var services: [any Service]
+    /// The service's own API; the standard endpoints are added.
+    public var routes: RouteCollection
     public var readiness: [ReadinessCheck]
 
-    public init(services: [any Service], readiness: [ReadinessCheck] = []) {
+    public init(services: [any Service], routes: RouteCollection = [], readiness: [ReadinessCheck] = []) {
         self.services = services
+        self.routes = routes
         self.readiness = readiness
     }
 }

@@ -9,6 +9,16 @@ public enum StandardKeys {
         ConfigKey("http.port", default: standard, in: 0...65_535, help: "Port of the HTTP listener; 0 takes a free one.")
     }
 
+    static let certificate = ConfigKey(
+        "http.tls.certificate", default: "", help: "PEM file with the listener's certificate chain; empty means plain HTTP.")
+
+    static let privateKey = ConfigKey(
+        "http.tls.key", default: "", help: "PEM file with the private key of the certificate, not encrypted.")
+
+    static let clientAuthorities = ConfigKey(
+        "http.tls.client-authorities", default: "",
+        help: "PEM file with the authorities of client certificates; when given, every client has to show one.")
+
     public static let logLevel = ConfigKey(
         "log.level", default: "info", oneOf: Logger.Level.allCases.map(\.description), help: "Least level of the events that are logged.")
 
@@ -17,6 +27,6 @@ public enum StandardKeys {
         help: "How long the parts of the service have to finish after SIGTERM or SIGINT; a second signal ends the process at once.")
 
     static func table(httpPort standard: Int) -> ConfigTable {
-        [httpHost, httpPort(standard), logLevel, shutdownGrace]
+        [httpHost, httpPort(standard), certificate, privateKey, clientAuthorities, logLevel, shutdownGrace]
     }
 }
