@@ -48,13 +48,13 @@ public final class KafkaAdmin: Sendable {
     /// All topics, by name, without Kafka's internal ones.
     public func listTopics(timeout: Duration = .seconds(10)) async throws(KafkaError) -> [TopicDescription] {
         try await onOwnThread { [self] () throws(KafkaError) in
-            try metadata(timeout).filter { !$0.name.hasPrefix("__") }.sorted { $0.name < $1.name }
+            try metadata(timeout).topics.filter { !$0.name.hasPrefix("__") }.sorted { $0.name < $1.name }
         }
     }
 
     /// Whether a broker answers within `timeout`.
     public func isReachable(timeout: Duration = .seconds(2)) async -> Bool {
-        (try? await onOwnThread { [self] () throws(KafkaError) in try metadata(timeout, allTopics: false) }) != nil
+        (try? await onOwnThread { [self] () throws(KafkaError) in _ = try metadata(timeout, allTopics: false) }) != nil
     }
 
     // MARK: Inside
@@ -72,21 +72,40 @@ public final class KafkaAdmin: Sendable {
         return try result.get()
     }
 
-    private func metadata(_ timeout: Duration, allTopics: Bool = true) throws(KafkaError) -> [TopicDescription] {
+    private struct Metadata {
+        var topics: [TopicDescription] = []
+        var brokers: Set<Int32> = []
+    }
+
+    private func metadata(_ timeout: Duration, allTopics: Bool = true) throws(KafkaError) -> Metadata {
         var answer: UnsafePointer<rd_kafka_metadata>?
         let code = rd_kafka_metadata(client.pointer, allTopics ? 1 : 0, nil, &answer, max(1, timeout.wholeMilliseconds))
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer else { throw client.context.error(code, doing: "ask Kafka for its topics") }
         defer { rd_kafka_metadata_destroy(answer) }
-        return (0..<Int(answer.pointee.topic_cnt)).map { index in
+        var metadata = Metadata()
+        for index in 0..<Int(answer.pointee.broker_cnt) { metadata.brokers.insert(answer.pointee.brokers[index].id) }
+        for index in 0..<Int(answer.pointee.topic_cnt) {
             let topic = answer.pointee.topics[index]
             let replicas = topic.partition_cnt > 0 ? Int(topic.partitions[0].replica_cnt) : 0
-            return TopicDescription(name: String(cString: topic.topic), partitions: Int(topic.partition_cnt), replicationFactor: replicas)
+            metadata.topics.append(
+                TopicDescription(name: String(cString: topic.topic), partitions: Int(topic.partition_cnt), replicationFactor: replicas))
         }
+        return metadata
+    }
+
+    /// librdkafka would wait for a controller until the time is over, and then speak of time only. The mock cluster names one that is none
+    /// of its brokers.
+    private func requireController(_ timeout: Duration, for names: String) throws(KafkaError) {
+        let brokers = try metadata(timeout, allTopics: false).brokers
+        guard !brokers.contains(rd_kafka_controllerid(client.pointer, min(2000, timeout.wholeMilliseconds))) else { return }
+        throw client.context.error(
+            RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, doing: "create topics \(names)", detail: "the broker names no controller")
     }
 
     private func create(_ topics: [NewTopic], _ timeout: Duration) throws(KafkaError) -> [String] {
         guard !topics.isEmpty else { return [] }
         let request = try TopicRequest(topics, client.context)
+        try requireController(timeout, for: topics.map(\.name).joined(separator: ", "))
         let answers = QueueHandle(newOf: client)
         let options = rd_kafka_AdminOptions_new(client.pointer, RD_KAFKA_ADMIN_OP_CREATETOPICS)
         defer { rd_kafka_AdminOptions_destroy(options) }
@@ -161,11 +180,14 @@ private struct TopicRequest: ~Copyable {
 
     private static func make(_ topic: KafkaAdmin.NewTopic, _ context: ClientContext) throws(KafkaError) -> OpaquePointer {
         var text = [CChar](repeating: 0, count: 512)
-        guard
+        guard topic.partitions > 0, topic.replicationFactor > 0,
             let pointer = rd_kafka_NewTopic_new(
                 topic.name, Int32(clamping: topic.partitions), Int32(clamping: topic.replicationFactor), &text, text.count)
         else {
-            throw context.error(RD_KAFKA_RESP_ERR__INVALID_ARG, doing: "create topic \(topic.name)", detail: string(of: text))
+            let counts = "\(topic.partitions) partitions, \(topic.replicationFactor) replicas: both are 1 or more"
+            let detail = string(of: text)
+            throw context.error(
+                RD_KAFKA_RESP_ERR__INVALID_ARG, doing: "create topic \(topic.name)", detail: detail.isEmpty ? counts : detail)
         }
         for (key, value) in topic.configuration.sorted(by: { $0.key < $1.key }) {
             let code = rd_kafka_NewTopic_set_config(pointer, key, value)

@@ -150,7 +150,11 @@ public final class KafkaConsumer {
         let code = record.code
         switch code {
         case RD_KAFKA_RESP_ERR__PARTITION_EOF: return
-        case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__TIMED_OUT:
+        // The network's and the group's daily life: librdkafka goes on by itself.
+        case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__TIMED_OUT,
+            RD_KAFKA_RESP_ERR__WAIT_COORD, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+            RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
+            RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
             context.note(connectionError: context.error(code, doing: "talk to Kafka", detail: record.errorText))
         case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
             let partition = record.topicPartition
@@ -158,7 +162,7 @@ public final class KafkaConsumer {
                 code, doing: "consume \(partition) at offset \(record.offset)", detail: record.errorText)
         default:
             let subject = record.hasTopic ? "consume \(record.topic)" : "consume"
-            context.pendingError = context.fatal ?? context.error(code, doing: subject, detail: record.errorText)
+            context.pendingError = context.checkFatal(client.pointer) ?? context.error(code, doing: subject, detail: record.errorText)
         }
     }
 }

@@ -43,9 +43,11 @@ struct EventHandle: ~Copyable {
 
     private func failure(of message: UnsafePointer<rd_kafka_message_t>) -> KafkaError {
         let topic = message.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? "?"
-        if message.pointee.err == RD_KAFKA_RESP_ERR__FATAL, let fatal = client.context.checkFatal(client.pointer) { return fatal }
+        let fatal = client.context.checkFatal(client.pointer)
+        if message.pointee.err == RD_KAFKA_RESP_ERR__FATAL, let fatal { return fatal }
+        // The record that made the producer fatal carries the cause itself.
         return client.context.error(
-            message.pointee.err, doing: "deliver to topic \(topic)",
+            message.pointee.err, doing: "deliver to topic \(topic)", isFatal: fatal != nil,
             isPossiblyPersisted: rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
     }
 
