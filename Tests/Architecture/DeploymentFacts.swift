@@ -6,7 +6,7 @@ struct DeploymentFacts {
 
     /// Executable products of Package.swift.
     var executables: Set<String>
-    /// HTTP port of each service that listens.
+    /// HTTP port of each service, from its blueprint.
     var ports: [String: Int]
     /// `MARTLET_…` names that each executable reads.
     var environment: [String: Set<String>]
@@ -14,9 +14,6 @@ struct DeploymentFacts {
     var metrics: Set<String>
     /// C libraries behind the system targets: `pq`, `rdkafka`, …
     var libraries: Set<String>
-    /// Default of `shutdown.grace` is shorter than any grace period of a deployment; the period is read there.
-    static let probes: Set<String> = ["/healthz", "/readyz"]
-
     /// The services that take part in the pipeline: all but the operator's tool and the development broker.
     var services: Set<String> { executables.subtracting(["martlet", "dev-kafka"]) }
 
@@ -36,27 +33,36 @@ struct DeploymentFacts {
         try text.matches(of: Regex(pattern, as: (Substring, Substring).self)).map { String($0.output.1) }
     }
 
-    static func read() throws -> DeploymentFacts {
+    /// The sources are read once for all tests.
+    private static let current = Result { try scan() }
+
+    static func read() throws -> DeploymentFacts { try current.get() }
+
+    private static func scan() throws -> DeploymentFacts {
         let manifest = try text("Package.swift")
         let folders = ["ingestion": "Ingestion", "timeseries-writer": "TimeseriesWriter", "martlet": "Martlet", "dev-kafka": "DevKafka"]
         let common = try keys(in: files(below: "Shared/ServiceKit", endings: [".swift"]))
         var environment: [String: Set<String>] = [:]
+        var ports: [String: Int] = [:]
         for (name, folder) in folders {
+            let texts = try files(below: "Services/\(folder)", endings: [".swift"]).map(text)
+            if let port = try texts.flatMap({ try matches(#"\bhttpPort: ([0-9]+)"#, in: $0) }).first { ports[name] = Int(port) }
             environment[name] = try common.union(keys(in: files(below: "Services/\(folder)", endings: [".swift"])))
         }
         let sources = files(below: "Services", endings: [".swift"]) + files(below: "Shared", endings: [".swift"])
         let maps = files(below: "Shared", endings: ["module.modulemap"])
         return DeploymentFacts(
             executables: Set(try matches(#"\.executable\(name: "([a-z-]+)""#, in: manifest)),
-            ports: ["ingestion": 8081, "timeseries-writer": 8082], environment: environment,
+            ports: ports, environment: environment,
             metrics: Set(try sources.flatMap { try matches(#""(iot_[a-z0-9_]+)""#, in: text($0)) }),
             libraries: Set(try maps.flatMap { try matches(#"link "([a-z0-9_]+)""#, in: text($0)) }))
     }
 
-    /// `ConfigKey("mqtt.client-id", …)` in the sources → `MARTLET_MQTT_CLIENT_ID`.
+    /// `ConfigKey("mqtt.client-id", …)` in the sources → `MARTLET_MQTT_CLIENT_ID`; the tool's options name their variable themselves.
     private static func keys(in files: [String]) throws -> Set<String> {
         let names = try files.flatMap { try matches(#"ConfigKey(?:<[^>(]*>)?\(\s*"([a-z0-9.-]+)""#, in: text($0)) }
-        return Set(names.map { "MARTLET_" + $0.uppercased().replacing(".", with: "_").replacing("-", with: "_") })
+        let named = try files.flatMap { try matches(#"environment: "(MARTLET_[A-Z_]+)""#, in: text($0)) }
+        return Set(named).union(names.map { "MARTLET_" + $0.uppercased().replacing(".", with: "_").replacing("-", with: "_") })
     }
 }
 

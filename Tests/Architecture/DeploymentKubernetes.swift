@@ -108,6 +108,13 @@ struct DeploymentKubernetes {
                 findings.expect(!needsQuotes, "ConfigMap \(name): \(key) has to be quoted, Kubernetes takes text only")
             }
         }
+        if kind == "Job", let container = object.at("spec", "template", "spec", "containers", "0") {
+            let product = container["image"]?.text?.split(separator: "/").last.map(String.init) ?? "?"
+            findings.expect(facts.executables.contains(product), "Job \(name): \(product) is no executable of Package.swift")
+            for key in container["env"]?.items.compactMap({ $0["name"]?.text }) ?? [] {
+                findings.expect(facts.environment[product]?.contains(key) == true, "Job \(name): \(product) has no setting \(key)")
+            }
+        }
         if kind == "HorizontalPodAutoscaler" {
             let target = object.at("spec", "scaleTargetRef")
             let found = find([target?["kind"]?.text ?? "?"], target?["name"]?.text ?? "?", in: objects)

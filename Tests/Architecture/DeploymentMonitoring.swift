@@ -85,6 +85,8 @@ struct DeploymentBroker {
             "mosquitto.conf: max_inflight_messages below a batch of 2,000")
         findings.expect(settings["max_queued_messages"] == ["0"], "mosquitto.conf: max_queued_messages would drop acknowledged messages")
         findings.expect(settings["set_tcp_nodelay"] == ["true"], "mosquitto.conf: set_tcp_nodelay is off")
+        let packet = Int(settings["max_packet_size"]?.first ?? "") ?? .max
+        findings.expect(packet < 1 << 20, "mosquitto.conf: takes packets that ingestion (mqtt.maximum-packet) does not")
         findings.expect(settings["message_size_limit"] == nil, "mosquitto.conf: message_size_limit acknowledges and drops")
         findings.expect(settings["persistence"] == ["true"], "mosquitto.conf: sessions do not survive a restart")
         return findings.problems

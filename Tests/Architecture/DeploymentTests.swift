@@ -102,6 +102,8 @@ import Testing
         ("configuration.yaml", "MARTLET_HTTP_PORT: \"8082\"", "MARTLET_HTTP_PORT: 8082", "quoted"),
         ("configuration.yaml", "MARTLET_MQTT_HOST", "MARTLET_MQTT_SERVER", "has no setting MARTLET_MQTT_SERVER"),
         ("secret.template.yaml", "MARTLET_POSTGRES_URL", "MARTLET_POSTGRES_DSN", "has no setting MARTLET_POSTGRES_DSN"),
+        ("topics.yaml", "- name: MARTLET_KAFKA_BOOTSTRAP", "- name: MARTLET_KAFKA_BROKER", "has no setting MARTLET_KAFKA_BROKER"),
+        ("topics.yaml", "image: martlet/martlet", "image: martlet/tool", "no executable"),
         ("network.yaml", "port: 8082", "port: 8080", "NetworkPolicy"),
         ("kustomization.yaml", "  - network.yaml\n", "", "network.yaml is not listed"),
         ("kustomization.yaml", "network.yaml", "networks.yaml", "networks.yaml does not exist"),
@@ -167,8 +169,9 @@ import Testing
 
     @Test(arguments: [
         ("max_inflight_messages 2000", "max_inflight_messages 20"), ("max_queued_messages 0", "max_queued_messages 1000"),
-        ("set_tcp_nodelay true", "set_tcp_nodelay false"), ("max_packet_size", "message_size_limit"),
+        ("set_tcp_nodelay true", "set_tcp_nodelay false"), ("max_packet_size 1000000", "max_packet_size 2000000"),
         ("persistence true", "persistence false"),
+        ("log_dest stdout", "message_size_limit 1000"),
     ])
     func brokerChecksCanFail(_ passage: String, _ replacement: String) throws {
         let text = try altered("deploy/mosquitto/mosquitto.conf", passage, replacement)

@@ -1,6 +1,6 @@
 # Prometheus text of both services in, one line out. `state` keeps what the last call saw, for rates and for percentiles of the last seconds.
 #
-# lost: what the services' conservation counters cannot account for (received − produced − rejected − in flight, and the writer's
+# lost: what the services' conservation counters cannot account for (received − produced − rejected − returned − in flight, and the writer's
 # consumed − written − duplicate − dead-lettered − in flight). The counters are read one after the other while they move, so a difference
 # counts only once it has stood for three readings.
 
@@ -57,7 +57,8 @@ END {
         delta[i] = bucket[bounds[i]] - (base <= bucket[bounds[i]] ? base : 0)
     }
 
-    residual = received - sum["iot_mqtt_messages_produced_total"] - sum["iot_mqtt_messages_rejected_total"] - sum["iot_mqtt_messages_in_flight"]
+    residual = received - sum["iot_mqtt_messages_produced_total"] - sum["iot_mqtt_messages_rejected_total"] \
+        - sum["iot_mqtt_messages_returned_total"] - sum["iot_mqtt_messages_in_flight"]
     missing = residual > 0 ? residual : 0
     residual = sum["iot_records_consumed_total"] - sum["iot_records_written_total"] - sum["iot_records_duplicate_total"] \
         - sum["iot_records_dead_lettered_total"] - sum["iot_records_in_flight"]
