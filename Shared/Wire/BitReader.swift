@@ -1,7 +1,9 @@
 /// Reads bits, most significant bit first, from `start` on. Never reads past the end.
 struct BitReader {
     private let bytes: UnsafeRawBufferPointer
+    /// The first byte that is not in the window.
     private var next: Int
+    /// The next bits, from the top; what follows the first `windowBits` of them is no bit of the window yet.
     private var window: UInt64 = 0
     private var windowBits = 0
     let field: StaticString
@@ -17,14 +19,20 @@ struct BitReader {
 
     func error(_ code: WireError.Code) -> WireError { WireError(code, offset: end, field: field.description) }
 
-    /// At most 57 bits are in the window: a byte more always fits.
+    /// Brings at least 56 bits into the window, or all that are left.
     @inline(__always)
-    private mutating func fill(_ count: Int) throws(WireError) {
-        while windowBits < count {
-            guard next < bytes.count else { throw error(.truncated) }
-            window = window << 8 | UInt64(bytes[next])
-            next += 1
-            windowBits += 8
+    private mutating func fill() {
+        if bytes.count - next >= 8 {
+            window |= UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: next, as: UInt64.self)) &>> UInt64(windowBits)
+            let taken = (63 - windowBits) / 8
+            next += taken
+            windowBits += 8 * taken
+        } else {
+            while windowBits <= 56 && next < bytes.count {
+                window |= UInt64(bytes[next]) &<< UInt64(56 - windowBits)
+                next += 1
+                windowBits += 8
+            }
         }
     }
 
@@ -38,23 +46,43 @@ struct BitReader {
         return try readShort(count)
     }
 
+    /// At most 56 bits.
     @inline(__always)
     private mutating func readShort(_ count: Int) throws(WireError) -> UInt64 {
-        try fill(count)
+        if windowBits < count {
+            fill()
+            guard windowBits >= count else { throw error(.truncated) }
+        }
+        let value = count == 0 ? 0 : window &>> UInt64(64 - count)
+        drop(count)
+        return value
+    }
+
+    @inline(__always)
+    private mutating func drop(_ count: Int) {
+        window = window &<< UInt64(count)
         windowBits -= count
-        return (window >> UInt64(windowBits)) & ((1 << UInt64(count)) - 1)
     }
 
     @inline(__always)
     mutating func bit() throws(WireError) -> Bool { try readShort(1) == 1 }
 
-    /// The signed code of FORMAT.md.
+    /// The signed code of FORMAT.md: as many ones as its class, a zero (none after six), then the bits of the class.
     @inline(__always)
     mutating func signed() throws(WireError) -> Int64 {
-        if try !bit() { return 0 }
-        if try !bit() { return zigzagDecoded(try readShort(4)) }
-        if try !bit() { return zigzagDecoded(try readShort(8)) }
-        if try !bit() { return zigzagDecoded(try readShort(16)) }
-        return zigzagDecoded(try read(try bit() ? 64 : 32))
+        if windowBits < 48 { fill() }
+        let ones = (~window).leadingZeroBitCount
+        let prefix = min(ones + 1, 6)
+        guard windowBits >= prefix else { throw error(.truncated) }
+        drop(prefix)
+        switch ones {
+        case 0: return 0
+        case 1: return zigzagDecoded(try readShort(3))
+        case 2: return zigzagDecoded(try readShort(6))
+        case 3: return zigzagDecoded(try readShort(12))
+        case 4: return zigzagDecoded(try readShort(20))
+        case 5: return zigzagDecoded(try readShort(36))
+        default: return zigzagDecoded(try read(64))
+        }
     }
 }

@@ -24,6 +24,13 @@ struct ByteWriter {
     }
 
     @inline(__always)
+    mutating func bigEndian32(_ value: UInt32) {
+        reserve(4)
+        memory.storeBytes(of: value.bigEndian, toByteOffset: position, as: UInt32.self)
+        position += 4
+    }
+
+    @inline(__always)
     mutating func varint(_ value: UInt64) {
         reserve(10)
         var rest = value

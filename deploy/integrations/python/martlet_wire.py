@@ -34,6 +34,7 @@ QUALITY_UNCERTAIN, QUALITY_BAD, QUALITY_TIME_CLAMPED, QUALITY_TIME_ASSIGNED = 1,
 _DEVICE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _REASON_CODE = re.compile(rb"[a-z0-9_]{1,64}")
 _MASK64 = (1 << 64) - 1
+_SIGNED_WIDTHS = [0, 3, 6, 12, 20, 36, 64]
 _TIME_UNITS = [1, 1_000, 1_000_000]
 
 Value = Union[float, int, bool, str]
@@ -330,18 +331,9 @@ class _BitWriter:
 
     def signed(self, value: int) -> None:
         code = _zigzag(value)
-        if code == 0:
-            self.write(0b0, 1)
-        elif code < 1 << 4:
-            self.write(0b10 << 4 | code, 6)
-        elif code < 1 << 8:
-            self.write(0b110 << 8 | code, 11)
-        elif code < 1 << 16:
-            self.write(0b1110 << 16 | code, 20)
-        elif code < 1 << 32:
-            self.write(0b11110 << 32 | code, 37)
-        else:
-            self.write(0b11111 << 64 | code, 69)
+        ones = next(ones for ones, width in enumerate(_SIGNED_WIDTHS) if code < 1 << width)
+        self.write((1 << 6) - 1 if ones == 6 else (1 << ones + 1) - 2, min(ones + 1, 6))
+        self.write(code, _SIGNED_WIDTHS[ones])
 
     def finish(self, out: _Writer) -> None:
         bits = "".join(self.bits)
@@ -365,10 +357,10 @@ class _BitReader:
         return value & ((1 << count) - 1)
 
     def signed(self) -> int:
-        for width in (0, 4, 8, 16):
-            if not self.read(1):
-                return _unzigzag(self.read(width))
-        return _unzigzag(self.read(64 if self.read(1) else 32))
+        ones = 0
+        while ones < 6 and self.read(1):
+            ones += 1
+        return _unzigzag(self.read(_SIGNED_WIDTHS[ones]))
 
     def fail(self, code: str) -> WireError:
         return WireError(code, self.name, (self.position + 7) // 8)

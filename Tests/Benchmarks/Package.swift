@@ -1,0 +1,18 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "benchmarks",
+    dependencies: [.package(name: "martlet", path: "../..")],
+    targets: [
+        // Counts calls of malloc and its kin, so that "allocates nothing" is a number.
+        .target(name: "CAllocationCount"),
+        .executableTarget(
+            name: "benchmarks",
+            dependencies: ["CAllocationCount", .product(name: "Wire", package: "martlet")],
+            swiftSettings: [
+                .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+                .enableUpcomingFeature("MemberImportVisibility"), .treatAllWarnings(as: .error),
+            ]),
+    ]
+)
