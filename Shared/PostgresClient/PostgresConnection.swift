@@ -65,7 +65,7 @@ public final class PostgresConnection {
     private static func connect(_ settings: [(String, String)]) -> OpaquePointer? {
         let keys = settings.map { strdup($0.0) }
         let values = settings.map { strdup($0.1) }
-        defer { (keys + values).forEach { free($0) } }
+        defer { for text in keys + values { free(text) } }
         return (keys.map { UnsafePointer($0) } + [nil]).withUnsafeBufferPointer { keys in
             (values.map { UnsafePointer($0) } + [nil]).withUnsafeBufferPointer { values in
                 PQconnectdbParams(keys.baseAddress, values.baseAddress, 1)

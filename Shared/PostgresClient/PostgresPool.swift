@@ -21,7 +21,7 @@ public enum PostgresPoolError: Error, Sendable, CustomStringConvertible {
 
 /// A bounded number of connections, each on a thread of its own, for code that runs under Swift concurrency.
 ///
-/// Connections open when first needed and are replaced when they are found dead. Cancelling the calling task cancels the statement.
+/// Threads and connections come into being when first needed; connections are replaced when they are found dead. Cancelling the calling task cancels the statement.
 public final class PostgresPool: Sendable {
     public struct Configuration: Sendable {
         public var url: String
@@ -48,13 +48,6 @@ public final class PostgresPool: Sendable {
         precondition(configuration.size > 0, "a pool needs at least one connection")
         self.configuration = configuration
         shared = PoolQueue()
-        for number in 1...configuration.size {
-            let (queue, configuration) = (shared, configuration)
-            let thread = Thread { PoolWorker(configuration).run(queue) }
-            thread.name = "postgres-\(number)"
-            thread.stackSize = 512 * 1024
-            thread.start()
-        }
     }
 
     deinit { shared.close() }
@@ -74,13 +67,25 @@ public final class PostgresPool: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 job.start(continuation)
-                if let refusal = shared.add(job, maxWaiting: configuration.maxWaiting, connections: configuration.size) {
-                    job.refuse(refusal)
+                switch shared.add(job, configuration) {
+                case .taken: break
+                case .takenByNewWorker(let number): startWorker(number)
+                case .refused(let error): job.refuse(error)
                 }
             }
         } onCancel: {
             job.cancel()
         }
+    }
+}
+
+extension PostgresPool {
+    private func startWorker(_ number: Int) {
+        let (queue, configuration) = (shared, configuration)
+        let thread = Thread { PoolWorker(configuration).run(queue) }
+        thread.name = "postgres-\(number)"
+        thread.stackSize = 512 * 1024
+        thread.start()
     }
 }
 
@@ -92,26 +97,37 @@ private final class PoolQueue: Sendable {
     }
     private struct Content {
         var jobs: [any PoolWork] = []
+        var workers = 0
+        var idle = 0
         var isClosed = false
+    }
+    enum Outcome {
+        case taken
+        /// The caller starts a worker, which will find the job.
+        case takenByNewWorker(Int)
+        case refused(PostgresPoolError)
     }
     private let state = State()
     private let content = Mutex(Content())
 
     var waiting: Int { content.withLock { $0.jobs.count } }
 
-    /// - Returns: the reason when the job was not taken.
-    func add(_ job: any PoolWork, maxWaiting: Int, connections: Int) -> PostgresPoolError? {
+    func add(_ job: any PoolWork, _ configuration: PostgresPool.Configuration) -> Outcome {
         state.condition.lock()
         defer { state.condition.unlock() }
-        let refusal = content.withLock { content -> PostgresPoolError? in
-            if content.isClosed { return .closed }
+        let outcome = content.withLock { content -> Outcome in
+            if content.isClosed { return .refused(.closed) }
             content.jobs.removeAll { $0.isOver }
-            if content.jobs.count >= maxWaiting { return .exhausted(connections: connections, waiting: content.jobs.count) }
+            if content.jobs.count >= configuration.maxWaiting {
+                return .refused(.exhausted(connections: configuration.size, waiting: content.jobs.count))
+            }
             content.jobs.append(job)
-            return nil
+            guard content.idle < content.jobs.count, content.workers < configuration.size else { return .taken }
+            content.workers += 1
+            return .takenByNewWorker(content.workers)
         }
-        if refusal == nil { state.condition.signal() }
-        return refusal
+        state.condition.signal()
+        return outcome
     }
 
     /// Blocks until there is work; nil once the pool is closed.
@@ -124,7 +140,9 @@ private final class PoolQueue: Sendable {
             }
             if let job { return job }
             if closed { return nil }
+            content.withLock { $0.idle += 1 }
             state.condition.wait()
+            content.withLock { $0.idle -= 1 }
         }
     }
 
