@@ -1,0 +1,78 @@
+import Domain
+import Metrics
+
+/// Everything the service counts. Conservation, in Kafka records: consumed = written + duplicate + dead-lettered + returned + in flight.
+final class TimeseriesWriterMetrics: Sendable {
+    let consumed: Counter
+    let written: Counter
+    let duplicate: Counter
+    /// Records handed back to Kafka because their transaction failed or their partition went away; they are consumed again.
+    let returned: Counter
+    let inFlight: Gauge
+    let rowsWritten: Counter
+    let rowsDuplicate: Counter
+    let rowsUnverified: Counter
+    let batches: Counter
+    let failures: Counter
+    let fenced: Counter
+    let incident: Gauge
+    let endToEnd: Histogram
+    let ingestToStored: Histogram
+    private let registry: MetricsRegistry
+    private let stages: [WriteStep: Histogram]
+
+    init(_ registry: MetricsRegistry) {
+        self.registry = registry
+        consumed = registry.counter("iot_records_consumed_total", help: "Kafka records taken from topic telemetry.")
+        written = registry.counter("iot_records_written_total", help: "Records of which at least one row was committed.")
+        duplicate = registry.counter("iot_records_duplicate_total", help: "Records dropped because the ledger had all of them already.")
+        returned = registry.counter(
+            "iot_records_returned_total",
+            help: "Records handed back because their transaction failed or their partition was revoked; they are consumed again.")
+        inFlight = registry.gauge("iot_records_in_flight", help: "Records consumed and not yet committed.")
+        rowsWritten = registry.counter("iot_rows_written_total", help: "Samples committed to PostgreSQL.")
+        rowsDuplicate = registry.counter("iot_rows_duplicate_total", help: "Samples dropped because the ledger had them already.")
+        rowsUnverified = registry.counter(
+            "iot_rows_unverified_total", help: "Samples stored although their number lay below the ledger's floor: repeats are possible.")
+        batches = registry.counter("iot_write_batches_total", help: "Transactions committed.")
+        failures = registry.counter("iot_write_failures_total", help: "Transactions that failed and are tried again.")
+        fenced = registry.counter(
+            "iot_write_fenced_total", help: "Transactions refused because the stored offset was not where this writer believed it to be.")
+        incident = registry.gauge("iot_consumer_incident", help: "1 while a partition's stored offset is not in Kafka's log any more.")
+        let long = Histogram.latencyBuckets + [30, 60, 300, 3600]
+        endToEnd = registry.histogram("iot_end_to_end_seconds", help: "From a sample's device time to its commit.", buckets: long)
+        ingestToStored = registry.histogram(
+            "iot_ingest_to_stored_seconds", help: "From a record's ingest time to its commit.", buckets: long)
+        stages = Dictionary(
+            uniqueKeysWithValues: WriteStep.allCases.filter { $0 != .begin }.map { step in
+                (
+                    step,
+                    registry.histogram(
+                        "iot_write_stage_seconds", help: "Time a transaction spends in each stage.", labels: ["stage": step.rawValue])
+                )
+            })
+        _ = deadLettered(reason: "truncated")
+    }
+
+    /// Reasons are a closed set of codes, so they may be a label.
+    func deadLettered(reason: String) -> Counter {
+        registry.counter(
+            "iot_records_dead_lettered_total", help: "Records sent to the dead-letter topic, by reason.", labels: ["reason": reason])
+    }
+
+    func observe(_ step: WriteStep, took duration: Duration) { stages[step]?.observe(duration) }
+}
+
+/// Measures the time between the steps of a write. Confined to the consumer's thread.
+final class StageTimer {
+    private let metrics: TimeseriesWriterMetrics
+    private var last = ContinuousClock.now
+
+    init(_ metrics: TimeseriesWriterMetrics) { self.metrics = metrics }
+
+    func reached(_ step: WriteStep) {
+        let now = ContinuousClock.now
+        if step != .begin { metrics.observe(step, took: now - last) }
+        last = now
+    }
+}
