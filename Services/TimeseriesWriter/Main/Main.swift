@@ -1,4 +1,6 @@
+import TimeseriesWriter
+
 @main
 struct Main {
-    static func main() {}
+    static func main() async { await TimeseriesWriterService.main() }
 }

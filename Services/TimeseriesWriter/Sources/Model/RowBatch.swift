@@ -35,7 +35,7 @@ struct RowBatch {
     private var devices = ByteKeyTable(minimumCapacity: 1024)
     /// Key: number of the device (4 bytes), metric, 0, unit.
     private var series = ByteKeyTable(minimumCapacity: 4096)
-    /// First row of the batch per UTC day since the epoch.
+    /// UTC days since 1970-01-01 that the rows fall on.
     private(set) var days: Set<Int32> = []
     private var lastDay: Int32 = .min
     private var seriesOfRecord: [Int32] = []
@@ -43,6 +43,7 @@ struct RowBatch {
 
     var isEmpty: Bool { records.isEmpty }
     var seriesCount: Int { series.count }
+    var deviceCount: Int { devices.count }
     /// Bytes of text values, which come on top of the rows' fixed size.
     var textBytes: Int { text.count }
 
@@ -100,7 +101,8 @@ struct RowBatch {
             let names = UnsafeRawBufferPointer(rebasing: key[4...])
             let end = names.firstIndex(of: 0) ?? names.count  // names hold no control characters
             return try body(
-                device, UnsafeRawBufferPointer(rebasing: names[..<end]), UnsafeRawBufferPointer(rebasing: names[min(end + 1, names.count)...]))
+                device, UnsafeRawBufferPointer(rebasing: names[..<end]),
+                UnsafeRawBufferPointer(rebasing: names[min(end + 1, names.count)...]))
         }
     }
 

@@ -1,0 +1,29 @@
+import HTTPKit
+import HTTPServer
+import PostgresClient
+
+extension ErrorCode {
+    static let deviceUnknown = ErrorCode(404, "device_unknown", "No sample of this device was ever stored.")
+    static let seriesUnknown = ErrorCode(404, "series_unknown", "The device has no such metric, or not with this unit.")
+    static let unitAmbiguous = ErrorCode(
+        422, "unit_ambiguous", "The metric was stored with several units; choose one with `unit`, empty for none.")
+    static let windowTooLarge = ErrorCode(
+        422, "window_too_large", "The window holds more buckets than one answer may; the detail says what would fit.")
+    static let queryTimeout = ErrorCode(503, "query_timeout", "The database took too long for this query; ask for less.")
+}
+
+/// Runs a query and says in terms of HTTP why it could not be answered.
+func answering<R>(_ query: () async throws -> R) async throws -> R {
+    do {
+        return try await query()
+    } catch let error as PostgresPoolError {
+        throw APIError(.unavailable, error.description, headers: ["Retry-After": "1"])
+    } catch let error as PostgresError {
+        if error.state == .queryCanceled { throw APIError(.queryTimeout) }
+        if error.state == .undefinedTable || error.state.rawValue == "3F000" {
+            throw APIError(.unavailable, "the database is not set up yet", headers: ["Retry-After": "1"])
+        }
+        if error.isRetriable { throw APIError(.unavailable, "the database cannot be reached", headers: ["Retry-After": "1"]) }
+        throw error
+    }
+}
