@@ -13,6 +13,13 @@ public struct DeviceStatus: Hashable, Sendable {
     public var session: String?
     /// Clamped like the time of a reading; time of arrival when the device gave none.
     public var time: Timestamp
+
+    public init(kind: Kind, reason: String? = nil, session: String? = nil, time: Timestamp) {
+        self.kind = kind
+        self.reason = reason
+        self.session = session
+        self.time = time
+    }
 }
 
 extension DeviceJSONReader {
