@@ -14,7 +14,7 @@ func service(
 ) -> [Target] {
     [
         .target(name: name, dependencies: dependencies, path: "Services/\(folder)/Sources", resources: resources),
-        .executableTarget(name: executable, dependencies: [.byName(name: name)], path: "Services/\(folder)/Main"),
+        .executableTarget(name: executable, dependencies: [.byName(name: name), "ServiceKit"], path: "Services/\(folder)/Main"),
     ]
 }
 

@@ -1,4 +1,7 @@
+import Ingestion
+import ServiceKit
+
 @main
 struct Main {
-    static func main() {}
+    static func main() async { await ServiceMain.run(IngestionService.blueprint) }
 }

@@ -37,7 +37,7 @@ public enum IngestionKeys {
     public static let receiveMaximum = ConfigKey(
         "mqtt.receive-maximum", default: 2_000, in: 1...65_535, help: "Messages the broker may send ahead of their acknowledgement.")
     public static let maximumPacket = ConfigKey(
-        "mqtt.maximum-packet", default: 1 << 20, in: 1_024...268_435_455,
+        "mqtt.maximum-packet", default: 2 << 20, in: 1_024...268_435_455,
         help: "Largest packet the broker may send, in bytes; it drops longer ones silently, so bound them at the broker, too.")
     public static let batchMessages = ConfigKey(
         "mqtt.batch-messages", default: 2_000, in: 1...65_535, help: "Messages read before waiting for Kafka.")

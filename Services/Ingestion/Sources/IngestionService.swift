@@ -20,6 +20,7 @@ public enum IngestionService {
         let statuses = sources.map(\.status)
         return ServiceParts(
             services: sources,
+            routes: SourcesController(sources: statuses, now: now).routes,
             readiness: [
                 ReadinessCheck("mqtt") {
                     let waiting = statuses.filter { $0.snapshot.state != "subscribed" }

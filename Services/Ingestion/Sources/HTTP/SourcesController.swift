@@ -1,0 +1,96 @@
+internal import Domain
+internal import HTTPKit
+internal import HTTPServer
+
+/// `GET /v1/sources`: what every MQTT connection is doing.
+struct SourcesController {
+    let sources: [SourceStatus]
+    let now: @Sendable () -> Timestamp
+
+    var routes: RouteCollection {
+        let (sources, now) = (sources, now)
+        return [
+            Route(
+                .get, "/v1/sources", summary: "State and counters of every MQTT connection.",
+                responses: [ResponseSpecification(schema: Self.schema, help: "One entry per connection, in their order.")]
+            ) { _ in .json(Self.render(sources, now: now())) }
+        ]
+    }
+
+    private static func render(_ sources: [SourceStatus], now: Timestamp) -> JSONWriter {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("sources")
+        writer.beginArray()
+        for source in sources { render(source, now: now, into: &writer) }
+        writer.endArray()
+        writer.endObject()
+        return writer
+    }
+
+    private static func render(_ source: SourceStatus, now: Timestamp, into writer: inout JSONWriter) {
+        let snapshot = source.snapshot
+        writer.beginObject()
+        writer.key("connection")
+        writer.integer(source.connection)
+        for (name, value) in [("state", snapshot.state), ("broker", source.broker), ("client_id", source.clientID)] {
+            writer.key(name)
+            writer.string(value)
+        }
+        writer.key("filters")
+        writer.beginArray()
+        for filter in source.filters { writer.string(filter) }
+        writer.endArray()
+        writer.key("since")
+        writer.string(snapshot.since.rfc3339)
+        writer.key("session_present")
+        writer.bool(snapshot.sessionPresent)
+        for (name, value) in [
+            ("received", snapshot.received), ("produced", snapshot.produced), ("rejected", snapshot.rejected),
+            ("returned", snapshot.returned), ("in_flight", snapshot.inFlight), ("reconnects", snapshot.reconnects),
+        ] {
+            writer.key(name)
+            writer.integer(value)
+        }
+        write("last_message", snapshot.lastMessage?.rfc3339, into: &writer)
+        writer.key("last_message_age_seconds")
+        if let last = snapshot.lastMessage {
+            writer.number(max(0, Double((now.microseconds - last.microseconds) / 1_000) / 1_000))
+        } else {
+            writer.null()
+        }
+        write("last_error", snapshot.lastError, into: &writer)
+        write("last_error_at", snapshot.lastErrorTime?.rfc3339, into: &writer)
+        writer.endObject()
+    }
+
+    private static func write(_ name: String, _ text: String?, into writer: inout JSONWriter) {
+        writer.key(name)
+        if let text { writer.string(text) } else { writer.null() }
+    }
+
+    private static let schema = Schema.object([
+        .init(
+            "sources",
+            .array(
+                .object([
+                    .init("connection", .described(.integer, "From 0.")),
+                    .init("state", .choice(["disconnected", "connecting", "subscribing", "subscribed", "stopped"])),
+                    .init("broker", .described(.string, "host:port")),
+                    .init("client_id", .string),
+                    .init("filters", .described(.array(.string), "What is subscribed to.")),
+                    .init("since", .described(.formatted("date-time"), "When the state was entered.")),
+                    .init("session_present", .described(.boolean, "The broker still knew our session.")),
+                    .init("received", .described(.integer, "Messages read, including those delivered again.")),
+                    .init("produced", .described(.integer, "Messages whose records Kafka has acknowledged.")),
+                    .init("rejected", .described(.integer, "Messages that became dead letters.")),
+                    .init("returned", .described(.integer, "Messages given back to the broker, because Kafka did not take them.")),
+                    .init("in_flight", .described(.integer, "Lag: messages read whose fate is open.")),
+                    .init("reconnects", .integer),
+                    .init("last_message", .oneOf([.formatted("date-time"), .null])),
+                    .init("last_message_age_seconds", .oneOf([.number, .null])),
+                    .init("last_error", .oneOf([.string, .null])),
+                    .init("last_error_at", .oneOf([.formatted("date-time"), .null])),
+                ])))
+    ])
+}
