@@ -1,7 +1,7 @@
 /// Where the next page begins, as text that clients hand back without looking into it.
 ///
-/// Base64url of the fields, each ended by a NUL, and of a checksum over scope and fields. The checksum finds what was cut, edited or taken from
-/// another route; it is no signature, so a service still checks the fields like any other input.
+/// Base64url of the fields, each ended by a NUL, and of a checksum over scope and fields. The checksum finds what was cut, edited or taken
+/// from another route; it is no signature, so a service still checks the fields like any other input.
 public struct PageCursor: Sendable, Hashable {
     public let fields: [String]
 

@@ -56,8 +56,8 @@ public final class KafkaConsumer {
     ///   - timeout: how long to wait for records, at most.
     ///   - linger: how long to go on collecting after the first record; nil means until `timeout`.
     /// - Returns: the number of records handed out.
-    /// - Throws: what the owner or `body` threw (after `body` threw, `restart(at:)` brings its record again), or `KafkaError`. Retriable ones:
-    ///   poll again. `.offsetReset` or `.offsetOutOfRange`: an incident, thrown until `restart(at:)` or a rebalance. Fatal: close.
+    /// - Throws: what the owner or `body` threw (after `body` threw, `restart(at:)` brings its record again), or `KafkaError`. Retriable
+    ///   ones: poll again. `.offsetReset` or `.offsetOutOfRange`: an incident, thrown until `restart(at:)` or a rebalance. Fatal: close.
     @discardableResult
     public func poll(
         max: Int, timeout: Duration, linger: Duration? = nil, _ body: (borrowing KafkaRecord) throws -> Void

@@ -8,7 +8,8 @@ public struct PostgresOptions: Sendable {
     public var connectTimeoutSeconds: Int
     /// The server ends statements that run longer. Zero: no limit.
     public var statementTimeout: Duration
-    /// The server ends a session that sits in an open transaction longer, so that a stopped process does not hold its locks. Zero: no limit.
+    /// The server ends a session that sits in an open transaction longer, so that a stopped process does not hold its locks.
+    /// Zero: no limit.
     public var idleInTransactionTimeout: Duration
 
     public init(

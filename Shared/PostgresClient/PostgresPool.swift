@@ -60,8 +60,8 @@ public final class PostgresPool: Sendable {
 
     /// Runs `body` with a connection on that connection's thread.
     ///
-    /// `body` may run twice: when a connection that lay idle turns out dead, it runs again on a new one. So it reads, or writes idempotently.
-    /// A transaction that `body` leaves open is rolled back.
+    /// `body` may run twice: when a connection that lay idle turns out dead, it runs again on a new one. So it reads, or writes
+    /// idempotently. A transaction that `body` leaves open is rolled back.
     public func run<R: Sendable>(_ body: @escaping @Sendable (PostgresConnection) throws -> R) async throws -> R {
         let job = PoolJob(body, deadline: ContinuousClock.now + configuration.maxWait, maxWait: configuration.maxWait)
         return try await withTaskCancellationHandler {

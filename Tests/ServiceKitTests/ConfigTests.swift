@@ -115,6 +115,7 @@ private func problems(_ arguments: [String], _ environment: [String: String] = [
         ("{", "the file is not valid JSON"), ("[]", "the file is not a JSON object"), (#"{"mqtt": null}"#, "is null"),
         (#"{"topics": [["a"]]}"#, "a list holds texts and numbers only"), (#"{"mqtt": {"hst": 1}}"#, "did you mean mqtt.host?"),
         (#"{"mqtt": {"port": true}}"#, "is not an integer"), (#"{"mode": ["fast"]}"#, "is not text"),
+        (#"{"mqtt": {"port": 1}, "mqtt.port": 2}"#, "is given twice"),
     ])
     func aBadFileIsRefusedWithTheReason(content: String, reason: String) throws {
         let file = try temporaryFile(content)

@@ -71,7 +71,7 @@ enum ConfigFile {
             switch self {
             case .object(let members):
                 for (key, node) in members { try node.flatten(under: prefix.isEmpty ? key : "\(prefix).\(key)", into: &flat) }
-            case .scalar(let text): flat[prefix] = .text(text)
+            case .scalar(let text): try Self.set(prefix, .text(text), &flat)
             case .null: throw Fault(key: prefix, reason: "is null; leave the setting out to use its default")
             case .array(let nodes):
                 var items: [String] = []
@@ -79,8 +79,13 @@ enum ConfigFile {
                     guard case .scalar(let text) = node else { throw Fault(key: prefix, reason: "a list holds texts and numbers only") }
                     items.append(text)
                 }
-                flat[prefix] = .list(items)
+                try Self.set(prefix, .list(items), &flat)
             }
+        }
+
+        /// `{"a": {"b": 1}, "a.b": 2}` names one setting twice.
+        private static func set(_ key: String, _ value: ConfigText, _ flat: inout [String: ConfigText]) throws(Fault) {
+            if flat.updateValue(value, forKey: key) != nil { throw Fault(key: key, reason: "is given twice") }
         }
     }
 }
