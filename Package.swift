@@ -65,7 +65,7 @@ let targets: [Target] =
         tests("KafkaClientTests", ["KafkaClient", "CRdkafka", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
-        tests("ServiceKitTests", ["ServiceKit", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
+        tests("ServiceKitTests", ["ServiceKit", "Domain", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests(
             "IngestionTests", ["Ingestion", "DeviceJSON", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests(

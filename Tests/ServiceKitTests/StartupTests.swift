@@ -1,3 +1,4 @@
+import Domain
 import Foundation
 import FoundationNetworking
 import HTTPServer
@@ -161,6 +162,17 @@ import Testing
             signals.cancel()
             exit(written == 1 ? 0 : reason)
         }
+    }
+}
+
+@Suite struct ServiceContextTests {
+    @Test func theTimeIsThatOfTheSystemUnlessATestSaysOtherwise() {
+        let before = Timestamp(microseconds: Int64(Date.now.timeIntervalSince1970 * 1e6) - 1)
+        let context = ServiceContext(name: "c", logger: Logger(label: "c"))
+        #expect(context.now() >= before)
+        #expect(context.now().duration(to: Timestamp(microseconds: Int64(Date.now.timeIntervalSince1970 * 1e6) + 1)) >= .zero)
+        #expect(ServiceContext(name: "c", logger: Logger(label: "c"), now: { .unixEpoch }).now() == .unixEpoch)
+        #expect(context.logger(for: "part").label == "c.part")
     }
 }
 

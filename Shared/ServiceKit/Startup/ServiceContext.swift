@@ -1,3 +1,5 @@
+public import Domain
+import Glibc
 public import Logging
 public import Metrics
 
@@ -9,14 +11,25 @@ public struct ServiceContext: Sendable {
     public let metrics: MetricsRegistry
     /// Measures waits; a test gives one that it moves by hand.
     public let clock: any Clock<Duration>
+    /// What time it is; a test gives its own.
+    public let now: @Sendable () -> Timestamp
 
     public init(
-        name: String, logger: Logger, metrics: MetricsRegistry = MetricsRegistry(), clock: any Clock<Duration> = ContinuousClock()
+        name: String, logger: Logger, metrics: MetricsRegistry = MetricsRegistry(), clock: any Clock<Duration> = ContinuousClock(),
+        now: @escaping @Sendable () -> Timestamp = ServiceContext.systemTime
     ) {
         self.name = name
         self.logger = logger
         self.metrics = metrics
         self.clock = clock
+        self.now = now
+    }
+
+    /// The system's wall clock.
+    @Sendable public static func systemTime() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 
     /// A logger whose label is the service's with a part: `ingestion.mqtt`.
