@@ -15,7 +15,7 @@ final class Connection: Sendable {
         var phase: Phase
         var since: ContinuousClock.Instant
         var isFirst = true
-        var target: [UInt8]?
+        var target: RequestLine?
         var peer: HTTPClientCertificate?
         var isPeerKnown = false
     }
@@ -33,7 +33,7 @@ final class Connection: Sendable {
     }
 
     /// The request line is there; its target is kept as it came, since libmicrohttpd decodes it its own way.
-    func begin(target: [UInt8], now: ContinuousClock.Instant) {
+    func begin(_ target: RequestLine, now: ContinuousClock.Instant) {
         state.withLock { state in
             state.target = target
             if !state.isFirst { state.since = now }
@@ -42,7 +42,7 @@ final class Connection: Sendable {
         }
     }
 
-    func takeTarget() -> [UInt8]? { state.withLock { $0.target.take() } }
+    func takeTarget() -> RequestLine? { state.withLock { $0.target.take() } }
 
     func enter(_ exchange: Exchange) { state.withLock { $0.phase = .request(exchange) } }
 

@@ -54,7 +54,7 @@ let requestLine: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?
     _, target, handle in
     guard let target, let handle else { return nil }
     let bytes = UnsafeRawBufferPointer(start: target, count: strlen(target))
-    connection(handle)?.begin(target: Array(bytes), now: .now)
+    connection(handle)?.begin(RequestLine(target: Array(bytes), address: UInt(bitPattern: target)), now: .now)
     return nil
 }
 
@@ -80,21 +80,37 @@ func accessRequest(
         return exchange.receive(UnsafeRawBufferPointer(start: upload, count: size.pointee), size: &size.pointee)
     }
     guard let connection = connection(handle) else { return .NO }
-    let headers = readHeaders(handle)
-    let id = RequestHead.requestID(headers)
+    return present(handle, connection, method: method, version: version, server, slot)
+}
+
+/// A new request with its headers. What is sound becomes an exchange; without a body the library calls again at once, and then it starts:
+/// an answer before that would cost the connection.
+private func present(
+    _ handle: OpaquePointer, _ connection: Connection, method: UnsafePointer<CChar>, version: UnsafePointer<CChar>, _ server: HTTPServer,
+    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+) -> MHD_Result {
+    let line = connection.takeTarget() ?? RequestLine(target: [], address: 0)
+    var reading = HeaderReading(layout: HeaderLayout(line: line, method: method, version: version))
+    readHeaders(handle, into: &reading)
+    let id = RequestHead.requestID(reading.headers)
     do throws(Refusal) {
-        let target = try RequestTarget(connection.takeTarget() ?? [])
+        let end = martlet_mhd_connection_info(handle, .CONNECTION_INFO_REQUEST_HEADER_SIZE)?.pointee.header_size ?? 0
+        try reading.layout.check(end: UInt(bitPattern: method) + UInt(end))
+        let name = String(cString: method)
+        guard name.utf8.allSatisfy(RequestScreening.isTokenByte) else {
+            throw Refusal(status: 400, code: "invalid_method", detail: "the method holds a character that is not allowed")
+        }
+        let target = try RequestTarget(line.target)
         let framing = try RequestScreening.framing(
-            version: String(cString: version), headers: headers, bodyLimit: server.configuration.limits.bodyBytes)
+            version: String(cString: version), headers: reading.headers, bodyLimit: server.configuration.limits.bodyBytes)
         let head = RequestHead(
-            method: HTTPMethod(rawValue: String(cString: method)), path: target.path, query: target.query, headers: headers,
-            framing: framing, remote: connection.remote, peer: connection.peer { session(handle).flatMap(PeerCertificate.read) },
+            method: HTTPMethod(rawValue: name), path: target.path, query: target.query, headers: reading.headers, framing: framing,
+            remote: connection.remote, peer: connection.peer { session(handle).flatMap(PeerCertificate.read) },
             isSecure: connection.isSecure, id: id)
-        let exchange = Exchange(
-            server: server, connection: connection, handle: ConnectionHandle(pointer: handle), head: head, now: .now)
+        let exchange = Exchange(server: server, connection: connection, handle: ConnectionHandle(pointer: handle), head: head, now: .now)
         slot.pointee = Unmanaged.passRetained(exchange).toOpaque()
         guard server.admit(exchange) else { return .NO }
-        return exchange.start()
+        return framing.hasBody ? exchange.proceed() : .YES
     } catch {
         server.refused(error, remote: connection.remote, requestID: id)
         let problem = HTTPProblem(status: error.status, code: error.code, detail: error.detail, requestID: id)
@@ -102,19 +118,31 @@ func accessRequest(
     }
 }
 
-private func readHeaders(_ handle: OpaquePointer) -> HTTPHeaders {
+private struct HeaderReading {
     var headers = HTTPHeaders()
-    withUnsafeMutablePointer(to: &headers) { pointer in
+    var layout: HeaderLayout
+
+    /// Without the white space at the end that the library leaves (RFC 9112, section 5.1), but for the two fields that it interprets itself:
+    /// there it takes `chunked` with a space for something else than `chunked`, so the screening must see the space and refuse.
+    mutating func add(_ name: String, _ value: UnsafeRawBufferPointer) {
+        let isFraming = HTTPHeaders.equal(name, "Transfer-Encoding") || HTTPHeaders.equal(name, "Content-Length")
+        let end = isFraming ? value.count : (value.lastIndex { $0 != 0x20 && $0 != 0x09 } ?? -1) + 1
+        headers.add(name, String(decoding: value[..<end], as: UTF8.self))
+    }
+}
+
+private func readHeaders(_ handle: OpaquePointer, into reading: inout HeaderReading) {
+    withUnsafeMutablePointer(to: &reading) { pointer in
         _ = MHD_get_connection_values_n(
             handle, .HEADER_KIND,
             { context, _, name, nameSize, value, valueSize in
-                guard let context, let name else { return .NO }
-                let text = UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize)
-                context.assumingMemoryBound(to: HTTPHeaders.self).pointee.add(
+                guard let context, let name, let value else { return .NO }
+                let reading = context.assumingMemoryBound(to: HeaderReading.self)
+                reading.pointee.layout.add(name: UInt(bitPattern: name), value: UInt(bitPattern: value), valueSize: valueSize)
+                reading.pointee.add(
                     String(decoding: UnsafeRawBufferPointer(start: name, count: nameSize), as: UTF8.self),
-                    String(decoding: text, as: UTF8.self))
+                    UnsafeRawBufferPointer(start: value, count: valueSize))
                 return .YES
             }, pointer)
     }
-    return headers
 }

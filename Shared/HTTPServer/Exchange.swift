@@ -21,8 +21,10 @@ final class Exchange: Sendable {
         var isSuspended = false
         /// Never suspend again: the server is stopping.
         var isCut = false
-        /// The library reads the body (or has read it): an answer can only be queued at its end.
-        var hasBegunBody = false
+        var hasStarted = false
+        /// The library reads the body, has read it, or there is none. An answer queued before that makes the library close the
+        /// connection, one in the middle of a body is impossible, so it waits for the end.
+        var hasBegunBody: Bool
         var upload: UploadBuffer
         var answer: HTTPResponse?
         var stream: StreamBuffer?
@@ -56,33 +58,40 @@ final class Exchange: Sendable {
         deadline = now + limits.requestTime
         state = Mutex(
             State(
-                handle: handle,
+                handle: handle, hasBegunBody: !head.framing.hasBody,
                 upload: UploadBuffer(hasBody: head.framing.hasBody, capacity: limits.uploadBuffer, limit: limits.bodyBytes)))
     }
 
     // MARK: libmicrohttpd's thread
 
-    /// First sight of the request, headers complete.
-    func start() -> MHD_Result {
+    /// Called without body bytes: before the body, or after its end.
+    func proceed() -> MHD_Result {
+        let isFirst = state.withLock { state in
+            defer { state.hasStarted = true }
+            return !state.hasStarted
+        }
+        guard isFirst else { return advance() }
         let request = head.request(body: HTTPRequestBody(exchange: self, contentLength: head.framing.contentLength))
         if !head.framing.hasBody, let response = server.immediateHandler?(request) {
             if accept(response) { spawn { await self.runStream(of: response) } }
-            return proceed()
+            return advance()
         }
-        let result = proceed()
+        let result = advance()
         if result == .YES { spawn { await self.run(request) } }
         return result
     }
 
-    /// Called without body bytes: before the body, or after its end.
-    func proceed() -> MHD_Result {
+    /// Queues the answer if there is one, lets the body flow if it is asked for, else suspends.
+    private func advance() -> MHD_Result {
         state.withLock { state in
             guard !state.isCut, let handle = state.handle else { return .NO }
             if state.hasBegunBody { state.upload.end() }
             if let answer = state.answer {
                 guard !state.isQueued else { return .YES }
                 state.isQueued = true
-                let mustClose = server.isDraining || (head.framing.hasBody && !state.hasBegunBody)
+                // After a chunked body nothing more is read: the library takes a bare line feed for the end of a chunk's size line,
+                // another hop may not, and what one of them takes for a second request must never be served.
+                let mustClose = server.isDraining || !state.hasBegunBody || head.framing.isChunked
                 return AnswerQueue(exchange: self, handle: handle, mustClose: mustClose).queue(answer)
             }
             if !state.hasBegunBody, state.upload.phase == .wanted {

@@ -2,6 +2,8 @@
 struct RequestFraming: Hashable {
     var hasBody: Bool
     var contentLength: Int?
+
+    var isChunked: Bool { contentLength == nil }
 }
 
 /// Refuses what two parsers could read in two ways (RFC 9112, sections 6.1, 6.3 and 11.2). libmicrohttpd accepts all of it.
@@ -42,6 +44,9 @@ enum RequestScreening {
 
     /// Names are tokens, values hold no control character but the tab (RFC 9110, section 5).
     private static func checkFields(_ headers: HTTPHeaders) throws(Refusal) {
+        guard headers.fields.count <= 100 else {
+            throw Refusal(status: 431, code: "too_many_headers", detail: "a request may have at most 100 headers")
+        }
         for field in headers.fields {
             guard !field.name.isEmpty, field.name.utf8.allSatisfy(isTokenByte) else {
                 throw bad("invalid_header", "a header name holds a character that is not allowed")
