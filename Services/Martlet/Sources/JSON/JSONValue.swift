@@ -15,6 +15,9 @@ enum JSONValue: Hashable, Sendable {
         let value: JSONValue
     }
 
+    /// A whole number in the form in which it is read back.
+    init(unsigned value: UInt64) { self = Int64(exactly: value).map(JSONValue.int) ?? .unsigned(value) }
+
     /// An object without the members whose value is `nil`.
     static func object(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
         .object(members.compactMap { name, value in value.map { Member(name: name, value: $0) } })

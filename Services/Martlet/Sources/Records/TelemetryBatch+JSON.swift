@@ -70,10 +70,6 @@ extension TelemetryBatch: JSONRecord {
     }
 }
 
-extension JSONValue {
-    init(unsigned value: UInt64) { self = Int64(exactly: value).map(JSONValue.int) ?? .unsigned(value) }
-}
-
 extension Quality {
     private static let named: [(name: String, bit: Quality)] = [
         ("uncertain", .uncertain), ("bad", .bad), ("timeClamped", .timeClamped), ("timeAssigned", .timeAssigned),

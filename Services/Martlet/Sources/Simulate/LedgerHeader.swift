@@ -7,8 +7,9 @@ extension FleetPlan {
 
     var ledgerLine: String {
         JSONValue.object([
-            "format": .string(Self.ledgerFormat), "version": .int(Self.ledgerVersion), "seed": .unsigned(seed), "prefix": .string(prefix),
-            "devices": .int(Int64(devices)), "shape": .string(shape.rawValue), "stream": .unsigned(stream), "step_us": .int(step),
+            "format": .string(Self.ledgerFormat), "version": .int(Self.ledgerVersion), "seed": JSONValue(unsigned: seed),
+            "prefix": .string(prefix),
+            "devices": .int(Int64(devices)), "shape": .string(shape.rawValue), "stream": JSONValue(unsigned: stream), "step_us": .int(step),
             "topic": .string(topic), "qos": .int(Int64(qos)),
         ]).text + "\n"
     }

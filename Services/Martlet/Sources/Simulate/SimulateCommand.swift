@@ -6,7 +6,7 @@ extension PayloadShape: ArgumentValue {}
 enum SimulateCommand {
     static let devices = Option<Int>("devices", "N", default: 1_000, in: 1...LedgerCodec.maximumDevices, help: "Simulated devices.")
     static let prefix = Option<String>(
-        "prefix", "TEXT", default: "sim-", help: "Beginning of the device ids: sim- gives sim-00001, sim-00002, …"
+        "prefix", "TEXT", default: "sim-", help: "Beginning of the device ids: sim- gives sim-00001 and so on."
     ) { text in
         let allowed =
             text.utf8.count <= 100

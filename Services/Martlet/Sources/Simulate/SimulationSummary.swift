@@ -19,7 +19,7 @@ struct SimulationSummary: Sendable {
     var json: JSONValue {
         .object([
             "devices": .int(Int64(plan.devices)), "clients": .int(Int64(clients)), "shape": .string(plan.shape.rawValue),
-            "qos": .int(Int64(plan.qos)), "seed": .unsigned(plan.seed), "stream": .unsigned(plan.stream),
+            "qos": .int(Int64(plan.qos)), "seed": JSONValue(unsigned: plan.seed), "stream": JSONValue(unsigned: plan.stream),
             "seconds": .double(rounded(seconds)),
             "sent": .int(Int64(sent)), "repeated": .int(Int64(repeated)), "acknowledged": .int(Int64(counts.acknowledged)),
             "unacknowledged": .int(Int64(unacknowledged)), "unrouted": .int(Int64(counts.unrouted)),

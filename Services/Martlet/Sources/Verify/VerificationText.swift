@@ -14,7 +14,7 @@ extension VerificationReport {
                 "repeated": .int(Int64(messages.repeated)), "lost": .int(Int64(messages.lost)),
             ]),
             "devices": .int(Int64(plan.devices)), "shape": .string(plan.shape.rawValue), "qos": .int(Int64(plan.qos)),
-            "seed": .unsigned(plan.seed),
+            "seed": JSONValue(unsigned: plan.seed),
             "examples": .object(
                 Kind.allCases.compactMap { kind in
                     examples[kind].map { JSONValue.Member(name: kind.rawValue, value: .array($0.map(\.json))) }
@@ -60,7 +60,7 @@ extension Finding {
     var json: JSONValue {
         .object([
             "device": .string(device), "metric": .string(metric), "time": .string(Timestamp(microseconds: time).rfc3339),
-            "seq": sequence.map(JSONValue.unsigned), "found": found.map(JSONValue.init), "expected": expected.map(JSONValue.init),
+            "seq": sequence.map(JSONValue.init(unsigned:)), "found": found.map(JSONValue.init), "expected": expected.map(JSONValue.init),
         ])
     }
 
