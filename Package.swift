@@ -75,7 +75,7 @@ let targets: [Target] =
             "Integration",
             [
                 "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "Wire", "Domain", "Logging", "Metrics",
-                "ServiceKit", "HTTPServer", "HTTPKit", "TestSupport",
+                "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
             ]),
         tests("EndToEnd", ["TestSupport"]),
         tests("Architecture", ["TestSupport"]),
