@@ -49,8 +49,10 @@ final class PublishingClient {
         var id: Int32 = 0
         let result = mosquitto_publish_v5(
             handle.client, &id, topic, Int32(payload.count), payload.baseAddress, quality.rawValue, retain, properties)
-        // QoS 1 is kept by libmosquitto and goes out after the reconnect.
-        if result == MOSQ_ERR_NO_CONN.int, quality == .atLeastOnce { return id }
+        // libmosquitto keeps QoS 1 before it writes: after trouble with the socket the message goes out with the reconnect, and the
+        // socket itself tells `drive` that it is gone.
+        let isKept = [MOSQ_ERR_NO_CONN.int, MOSQ_ERR_CONN_LOST.int, MOSQ_ERR_ERRNO.int].contains(result)
+        if isKept, quality == .atLeastOnce { return id }
         try handle.check(result, "publish \(payload.count) bytes to '\(topic)'")
         return id
     }
