@@ -46,7 +46,7 @@ struct DeploymentFacts {
         var ports: [String: Int] = [:]
         for (name, folder) in folders {
             let texts = try files(below: "Services/\(folder)", endings: [".swift"]).map(text)
-            if let port = try texts.flatMap({ try matches(#"\bhttpPort: ([0-9]+)"#, in: $0) }).first { ports[name] = Int(port) }
+            if let port = try texts.flatMap({ try matches(#"\bhttpPort(?::| =) ([0-9]+)"#, in: $0) }).first { ports[name] = Int(port) }
             environment[name] = try common.union(keys(in: files(below: "Services/\(folder)", endings: [".swift"])))
         }
         let sources = files(below: "Services", endings: [".swift"]) + files(below: "Shared", endings: [".swift"])

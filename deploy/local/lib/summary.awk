@@ -1,7 +1,7 @@
 # Prometheus text of both services in, one line out. `state` keeps what the last call saw, for rates and for percentiles of the last seconds.
 #
 # lost: what the services' conservation counters cannot account for (received − produced − rejected − returned − in flight, and the writer's
-# consumed − written − duplicate − dead-lettered − in flight). The counters are read one after the other while they move, so a difference
+# consumed − written − duplicate − dead-lettered − returned − in flight). The counters are read one after the other while they move, so a difference
 # counts only once it has stood for three readings.
 
 function thousands(number,    text, out) {
@@ -49,7 +49,7 @@ END {
     received = sum["iot_mqtt_messages_received_total"]
     rows = sum["iot_rows_written_total"]
     elapsed = at - old["at"]
-    rate = ("at" in old) && elapsed > 0 && received >= old["received"] ? (received - old["received"]) / elapsed : 0
+    rate = old["at"] > 0 && elapsed > 0 && received >= old["received"] ? (received - old["received"]) / elapsed : 0
 
     # Percentiles over the last five readings: the oldest snapshot still kept is the base.
     for (i = 1; i <= bound_count; i++) {
@@ -61,14 +61,14 @@ END {
         - sum["iot_mqtt_messages_returned_total"] - sum["iot_mqtt_messages_in_flight"]
     missing = residual > 0 ? residual : 0
     residual = sum["iot_records_consumed_total"] - sum["iot_records_written_total"] - sum["iot_records_duplicate_total"] \
-        - sum["iot_records_dead_lettered_total"] - sum["iot_records_in_flight"]
+        - sum["iot_records_dead_lettered_total"] - sum["iot_records_returned_total"] - sum["iot_records_in_flight"]
     missing += residual > 0 ? residual : 0
     lost = missing
     for (i = 1; i <= 2; i++) { kept = ("missing" i) in old ? old["missing" i] : 0; if (kept < lost) lost = kept }
 
     printf "in %s msg/s   rows stored %s   end to end p50 %s p99 %s   lag %s   lost %s   duplicates %s\n", thousands(rate + 0.5), thousands(rows), \
         milliseconds(quantile(0.5)), milliseconds(quantile(0.99)), thousands(sum["iot_consumer_lag_records"]), thousands(lost), \
-        thousands(sum["iot_records_duplicate_total"])
+        thousands(sum["iot_rows_duplicate_total"])
 
     print "at\t" at > state
     print "received\t" received > state
