@@ -19,10 +19,12 @@ devices_start() {
 
 devices_stop() { process_stop devices TERM 60; }
 
-# Prints the tool's result; its exit code is the verdict.
+# Prints the tool's result and, as the last line, its verdict; the exit code is the tool's.
 devices_verify() {
-    local code=0
+    local code=0 log=$logs_folder/verify.log
     step verify 'comparing the ledger of the devices with the rows'
-    MARTLET_POSTGRES_URL=$(postgres_url) martlet_tool verify --ledger "$devices_ledger" --wait 60 || code=$?
+    MARTLET_POSTGRES_URL=$(postgres_url) martlet_tool verify --ledger "$devices_ledger" --wait 60 2>&1 | tee "$log" || code=$?
+    awk '/^acknowledged /{ acknowledged = $2 } /^stored /{ stored = $2 } /^lost /{ lost = $2 } /^duplicated /{ duplicated = $2 }
+        END { if (lost != "") printf "\nreadings acknowledged %s   stored %s   lost %s   duplicated %s\n", acknowledged, stored, lost, duplicated }' "$log"
     return "$code"
 }
