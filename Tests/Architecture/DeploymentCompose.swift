@@ -112,6 +112,8 @@ struct DeploymentDockerfile {
             findings.expect(stages[2].contains(" \(package.runtime)"), "Dockerfile: the runtime stage lacks \(package.runtime)")
         }
         findings.expect(stages[1].hasPrefix("swift:6.3-bookworm"), "Dockerfile: the build stage is not Swift 6.3 on Debian 12")
+        let built = stages[1].split(separator: "for product in ").last?.prefix { $0 != ";" }.split(separator: " ").map(String.init) ?? []
+        findings.expect(Set(built) == facts.executables, "Dockerfile: builds \(built)")
         findings.expect(stages[1].contains("--static-swift-stdlib"), "Dockerfile: the Swift runtime is not linked statically")
         findings.expect(stages[2].hasPrefix("debian:bookworm-slim"), "Dockerfile: the runtime stage is not Debian 12")
         let user = stages[2].components(separatedBy: "\n").last { $0.hasPrefix("USER ") } ?? ""

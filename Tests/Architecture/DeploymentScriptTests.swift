@@ -64,6 +64,12 @@ import Testing
         #expect(try DeploymentFacts.text("deploy/local/lib/kafka.sh").contains("printf '\(wanted)'"), "\(wanted)")
     }
 
+    @Test func everyExecutableIsBuilt() throws {
+        let listed = try DeploymentFacts.matches(
+            #"toolchain_products=\(([a-z -]+)\)"#, in: DeploymentFacts.text("deploy/local/lib/toolchain.sh"))
+        #expect(Set(listed.joined().split(separator: " ").map(String.init)) == (try DeploymentFacts.read()).executables)
+    }
+
     @Test func onlyTheIntegrationEntryKnowsItsNeighbourhood() throws {
         for path in Self.entries + Self.libraries where path != ".ci/run" {
             #expect(!(try DeploymentFacts.text(path).contains("../shared")), "\(path)")

@@ -59,6 +59,7 @@ import Testing
         (" libpq5", "", "libpq5"), (" librdkafka-dev", "", "librdkafka-dev"), ("USER 10001:10001", "USER martlet", "root"),
         ("ENTRYPOINT [\"/usr/local/bin/service\"]", "ENTRYPOINT service", "exec form"), ("ca-certificates", "ca-certificates curl", "curl"),
         ("debian:bookworm-slim", "debian:trixie-slim", "Debian 12"), ("--static-swift-stdlib", "", "statically"),
+        ("martlet dev-kafka;", "martlet;", "builds"),
     ])
     func dockerfileChecksCanFail(_ passage: String, _ replacement: String, _ finding: String) throws {
         let text = try altered("deploy/docker/Dockerfile", passage, replacement)
