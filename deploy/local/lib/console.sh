@@ -6,10 +6,10 @@ console_step=start
 # step NAME TEXT: a step begins; a later failure is reported under its name.
 step() {
     console_step=$1
-    printf '%-12s %s\n' "$1" "$2"
+    printf '%-18s %s\n' "$1" "$2"
 }
 
-note() { printf '%-12s %s\n' '' "$*"; }
+note() { printf '%-18s %s\n' '' "$*"; }
 
 # fail TEXT [LOG]: says what failed, where its log is and how the log ends; the exit trap of the caller cleans up. Never called inside $(…): it
 # would end only that subshell. Functions that may fail therefore set a variable instead of printing.
@@ -47,10 +47,10 @@ console_run() {
     while kill -0 "$console_child" 2>/dev/null; do
         last=$(tail -c 300 -- "$log" 2>/dev/null | tr '\r' '\n' | grep -v '^ *$' | tail -n 1 | cut -c 1-90) || last=''
         if [[ -t 2 ]]; then
-            printf '\r\033[K%-12s %s, %s s: %s' '' "$label" "$((SECONDS - began))" "$last" >&2
+            printf '\r\033[K%-18s %s, %s s: %s' '' "$label" "$((SECONDS - began))" "$last" >&2
         elif ((SECONDS - said >= 10)); then
             said=$SECONDS
-            printf '%-12s %s, %s s: %s\n' '' "$label" "$((SECONDS - began))" "$last" >&2
+            printf '%-18s %s, %s s: %s\n' '' "$label" "$((SECONDS - began))" "$last" >&2
         fi
         # Ends early when the command does: `wait` would hide the progress, so the clock of the display is a one-second nap.
         sleep 0.5 &

@@ -62,7 +62,7 @@ process_stop() {
     }
     kill -s "$signal" "$pid" || fail "cannot stop $name (pid $pid)"
     if ! wait_until "$seconds" process_gone "$name"; then
-        printf '%-12s %s (pid %s) did not end within %s s and is killed; log: %s\n' '' "$name" "$pid" "$seconds" "$(process_log "$name")" >&2
+        printf '%-18s %s (pid %s) did not end within %s s and is killed; log: %s\n' '' "$name" "$pid" "$seconds" "$(process_log "$name")" >&2
         kill -s KILL "$pid" 2>/dev/null || true
         wait_until 10 process_gone "$name" || fail "$name (pid $pid) survives SIGKILL"
     fi

@@ -9,7 +9,7 @@ stack_stop_one() {
         rm -f -- "$local_folder/run/$1.pid"
         return
     fi
-    printf '%-12s %s\n' stopping "$1"
+    printf '%-18s %s\n' stopping "$1"
     case $1 in
     postgres) postgres_stop ;;
     redis) redis_stop ;;
