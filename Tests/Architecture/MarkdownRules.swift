@@ -27,7 +27,8 @@ enum MarkdownRules {
         "paths in documents exist",
         bad: [["README.md": "The codec is `Shared/Wire/Codec.swift`."], ["Services/A/README.md": "run `./deploy/local/up --for 60`"]],
         good: [
-            "README.md": "`Shared/Wire/A.swift`, `Shared/`, `Services/<Name>/Sources`, `Shared/*/X`, `Tests/NAME.hex`, `swift test`, `deploy/local/up`",
+            "README.md":
+                "`Shared/Wire/A.swift`, `Shared/`, `Services/<Name>/X`, `Shared/*/X`, `Tests/NAME.hex`, `swift test`, `deploy/local/up`",
             "Shared/Wire/A.swift": "", "deploy/local/up": "",
         ]
     ) { repository in

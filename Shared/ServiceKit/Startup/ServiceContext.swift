@@ -1,5 +1,5 @@
 public import Domain
-import Glibc
+import Foundation
 public import Logging
 public import Metrics
 
@@ -27,9 +27,7 @@ public struct ServiceContext: Sendable {
 
     /// The system's wall clock.
     @Sendable public static func systemTime() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+        Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6))
     }
 
     /// A logger whose label is the service's with a part: `ingestion.mqtt`.
