@@ -53,11 +53,9 @@ enum ColumnDecoder {
         let column = shape & RunShape.qualityColumn != 0 ? try reader.slice(count, "quality") : nil
         let run = Run(samples: batch.count..<batch.count + count, type: type, timeCode: timeCode)
         let kind = type == RunShape.decimal ? TelemetryBuffer.ValueKind.double : TelemetryBuffer.ValueKind(rawValue: type) ?? .double
-        for index in 0..<count {
-            batch.append(
-                TelemetryBuffer.Entry(
-                    time: 0, payload: 0, series: UInt16(truncatingIfNeeded: name), kind: kind, quality: column?[index] ?? constant))
-        }
+        let template = TelemetryBuffer.Entry(
+            time: 0, payload: 0, series: UInt16(truncatingIfNeeded: name), kind: kind, quality: constant)
+        batch.append(template, count: count, qualities: column)
         try decodeTimes(&reader, run, previous, &batch)
         try decodeValues(&reader, run, &batch)
         return run.samples
@@ -135,6 +133,18 @@ enum ColumnDecoder {
 }
 
 extension TelemetryBuffer {
+    /// Appends `count` entries that are alike but for their quality, when `qualities` are given.
+    fileprivate mutating func append(_ template: Entry, count new: Int, qualities: UnsafeRawBufferPointer?) {
+        if entries.count < count + new { entries.append(contentsOf: repeatElement(template, count: count + new - entries.count)) }
+        entries.withUnsafeMutableBufferPointer { entries in
+            for index in 0..<new {
+                entries[count + index] = template
+                if let qualities { entries[count + index].quality = qualities[index] }
+            }
+        }
+        count += new
+    }
+
     /// Runs `body` over the entries of a run and a bit stream that starts at the reader's position; moves the reader past it.
     @inline(__always)
     fileprivate mutating func fillEntries(

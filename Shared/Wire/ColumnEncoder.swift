@@ -32,10 +32,11 @@ struct ColumnEncoder {
             writer.sized(text[series.metric])
             writer.sized(text[series.unit])
         }
-        scratch.arrange(batch)
-        batch.entries.withUnsafeBufferPointer { entries in
-            scratch.order.withUnsafeBufferPointer { order in
-                encodeRuns(Samples(entries: entries, order: UnsafeBufferPointer(rebasing: order[..<batch.count])), &writer)
+        batch.entries.withUnsafeBufferPointer { all in
+            let entries = UnsafeBufferPointer(rebasing: all[..<batch.count])
+            let isOrdered = batch.sequence?.scope == .sample || entries.allSatisfy { $0.isOfSameRun(as: entries[0]) }
+            scratch.withOrder(of: entries, series: batch.seriesCount, isOrdered: isOrdered) { order in
+                encodeRuns(Samples(entries: entries, order: order), &writer)
             }
         }
     }
@@ -53,7 +54,7 @@ struct ColumnEncoder {
         func runEnd(from start: Int) -> Int {
             let first = self[start]
             var end = start + 1
-            while end < count && self[end].series == first.series && self[end].kind == first.kind { end += 1 }
+            while end < count && self[end].isOfSameRun(as: first) { end += 1 }
             return end
         }
     }
@@ -179,38 +180,4 @@ struct ColumnEncoder {
         for index in run { bits.write(samples[index].payload, 1, to: &writer) }
         bits.finish(&writer)
     }
-}
-
-extension GroupingScratch {
-    /// Fills `order` with the samples' indices in encoded order: as they are when each has its own number, else grouped by
-    /// series and type, groups by first appearance, stable within (a counting sort).
-    mutating func arrange(_ batch: TelemetryBuffer) {
-        while order.count < batch.count { order.append(0) }
-        if batch.sequence?.scope == .sample {
-            for index in 0..<batch.count { order[index] = Int32(truncatingIfNeeded: index) }
-            return
-        }
-        let keys = 4 * batch.seriesCount
-        while groupOfKey.count < keys { groupOfKey.append(0) }
-        for key in 0..<keys { groupOfKey[key] = -1 }
-        var groups = 0
-        for index in 0..<batch.count {
-            let key = Self.key(batch.entries[index])
-            if groupOfKey[key] < 0 {
-                groupOfKey[key] = Int32(truncatingIfNeeded: groups)
-                if groups < starts.count { starts[groups] = 0 } else { starts.append(0) }
-                groups += 1
-            }
-            starts[Int(groupOfKey[key])] += 1
-        }
-        var next: Int32 = 0
-        for group in 0..<groups { (starts[group], next) = (next, next + starts[group]) }
-        for index in 0..<batch.count {
-            let group = Int(groupOfKey[Self.key(batch.entries[index])])
-            order[Int(starts[group])] = Int32(truncatingIfNeeded: index)
-            starts[group] += 1
-        }
-    }
-
-    private static func key(_ entry: TelemetryBuffer.Entry) -> Int { 4 * Int(entry.series) + Int(entry.kind.rawValue) }
 }

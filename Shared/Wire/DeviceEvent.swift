@@ -72,11 +72,12 @@ public struct DeviceEvent: Hashable, Sendable, WireMessage {
 
     public func encode(into buffer: inout WireBuffer) throws(WireError) {
         try check()
-        let flags = (reason == nil ? 0 : Flags.reason) | (session == nil ? 0 : Flags.session)
-        try buffer.replace(
-            bound: 64 + device.text.utf8.count + kind.name.utf8.count + (reason?.utf8.count ?? 0) + (session?.utf8.count ?? 0)
-        ) {
-            writer, _ in
+        var flags: UInt8 = 0
+        if reason != nil { flags |= Flags.reason }
+        if session != nil { flags |= Flags.session }
+        // `check` has held every text against its limit.
+        let bound = 64 + WireLimits.deviceBytes + WireLimits.kindBytes + WireLimits.reasonBytes + WireLimits.sessionBytes
+        try buffer.replace(bound: bound) { writer, _ in
             writer.header(Self.schema, flags: flags)
             writer.sized(device.text)
             writer.fixed64(UInt64(bitPattern: ingestTime.microseconds))

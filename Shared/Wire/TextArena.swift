@@ -27,6 +27,7 @@ struct TextArena: Sendable {
     @inline(__always)
     mutating func append(_ bytes: UnsafeRawBufferPointer) -> Slice {
         let slice = Slice(offset: count, count: bytes.count)
+        if bytes.isEmpty { return slice }
         if storage.count - count < bytes.count { grow(by: bytes.count) }
         storage.withUnsafeMutableBytes { memory in
             if let source = bytes.baseAddress, let target = memory.baseAddress {
@@ -56,6 +57,21 @@ extension UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: self[Int(slice.offset)..<Int(slice.offset) + Int(slice.count)])
     }
 
-    @inline(__always)
-    func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool { count == other.count && elementsEqual(other) }
+    /// Eight bytes at a time: names are compared for every sample that is appended.
+    func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        var index = 0
+        while index + 8 <= count {
+            guard loadUnaligned(fromByteOffset: index, as: UInt64.self) == other.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            else {
+                return false
+            }
+            index += 8
+        }
+        while index < count {
+            guard self[index] == other[index] else { return false }
+            index += 1
+        }
+        return true
+    }
 }

@@ -39,10 +39,3 @@ public struct WireBuffer: Sendable {
         count = written
     }
 }
-
-/// Working memory of the columnar encoder: the samples' order, and where each group of them starts.
-struct GroupingScratch: Sendable {
-    var order: [Int32] = []
-    var groupOfKey: [Int32] = []
-    var starts: [Int32] = []
-}

@@ -12,11 +12,12 @@ extension Benchmark {
 
 /// The same content for both: one reading as devices send it, and 100 slowly changing samples.
 private struct CodecCases {
-    let device = try! DeviceID("device-000000001")  // A constant.
+    let device: DeviceID
     let ingest = Timestamp(microseconds: 1_767_225_600_123_456)
     let one: TelemetryBatch
 
     init() throws {
+        device = try DeviceID("device-000000001")
         let sample = Sample(
             metric: try MetricName("temperature"), time: Timestamp(microseconds: 1_767_225_600_000_000), value: .double(21.5))
         one = TelemetryBatch(device: device, ingestTime: ingest, source: .mqtt, samples: [sample])
