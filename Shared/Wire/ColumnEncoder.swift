@@ -22,22 +22,18 @@ enum RunShape {
 
 /// Writes the name table and the runs of a batch. Layout: FORMAT.md, "Columns".
 struct ColumnEncoder {
-    let batch: TelemetryBuffer
-    let text: UnsafeRawBufferPointer
+    let batch: BatchView
 
     func encode(_ writer: inout ByteWriter, _ scratch: inout GroupingScratch) {
-        writer.varint(UInt64(batch.seriesCount))
-        for index in 0..<batch.seriesCount {
-            let series = batch.catalogue.series[index]
-            writer.sized(text[series.metric])
-            writer.sized(text[series.unit])
+        writer.varint(UInt64(batch.series.count))
+        for series in batch.series {
+            writer.sized(batch.text[series.metric])
+            writer.sized(batch.text[series.unit])
         }
-        batch.entries.withUnsafeBufferPointer { all in
-            let entries = UnsafeBufferPointer(rebasing: all[..<batch.count])
-            let isOrdered = batch.sequence?.scope == .sample || entries.allSatisfy { $0.isOfSameRun(as: entries[0]) }
-            scratch.withOrder(of: entries, series: batch.seriesCount, isOrdered: isOrdered) { order in
-                encodeRuns(Samples(entries: entries, order: order), &writer)
-            }
+        let entries = batch.entries
+        let isOrdered = batch.sequence?.scope == .sample || entries.allSatisfy { $0.isOfSameRun(as: entries[0]) }
+        scratch.withOrder(of: entries, series: batch.series.count, isOrdered: isOrdered) { order in
+            encodeRuns(Samples(entries: entries, order: order), &writer)
         }
     }
 
@@ -98,7 +94,7 @@ struct ColumnEncoder {
             if let exponent { encodeDecimals(samples, run, exponent, &writer) } else { encodeDoubles(samples, run, &writer) }
         case .int: encodeIntegers(samples, run, &writer) { Int64(bitPattern: $0) }
         case .bool: encodeBools(samples, run, &writer)
-        case .string: for index in run { writer.sized(text[TextArena.Slice(packed: samples[index].payload)]) }
+        case .string: for index in run { writer.sized(batch.text[TextArena.Slice(packed: samples[index].payload)]) }
         }
     }
 
@@ -119,7 +115,7 @@ struct ColumnEncoder {
 
     private func encodeTimes(_ samples: Samples, _ run: Range<Int>, unit: Int64, _ writer: inout ByteWriter) {
         var time = samples[run.lowerBound].time
-        writer.zigzag(time &- batch.ingestTime.microseconds)
+        writer.zigzag(time &- batch.ingestTime)
         var bits = BitWriter()
         var delta: Int64 = 0
         for index in run.dropFirst() {

@@ -1,11 +1,11 @@
 import Domain
 
 extension TelemetryCodec {
-    static func encodeSingle(_ batch: TelemetryBuffer, _ text: UnsafeRawBufferPointer, _ writer: inout ByteWriter) {
-        let entry = batch.entries[0]
-        let series = batch.catalogue.series[Int(entry.series)]
+    static func encodeSingle(_ batch: BatchView, _ writer: inout ByteWriter) {
+        let (entry, text) = (batch.entries[0], batch.text)
+        let series = batch.series[Int(entry.series)]
         writer.sized(text[series.metric])
-        writer.zigzag(entry.time &- batch.ingestTime.microseconds)
+        writer.zigzag(entry.time &- batch.ingestTime)
         var options: UInt8 = series.unit.count > 0 ? SingleValue.unit : 0
         if entry.quality != 0 { options |= SingleValue.quality }
         switch entry.value(text) {

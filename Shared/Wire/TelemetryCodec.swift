@@ -31,32 +31,38 @@ public enum TelemetryCodec {
     /// kept. With scope `.sample` the whole order is kept.
     /// - Throws: `invalidField` without device or samples, `limitExceeded` beyond 1 MiB.
     public static func encode(_ batch: TelemetryBuffer, into output: inout WireBuffer) throws(WireError) {
+        try check(batch)
+        // Text is written once; what surrounds it takes at most 64 bytes per sample and 8 per series.
+        let bound = 256 + batch.arena.count + 64 * batch.count + 8 * batch.seriesCount
+        try batch.withView { view throws(WireError) in
+            try output.replace(bound: bound) { writer, scratch in encode(view, &writer, &scratch) }
+        }
+    }
+
+    private static func check(_ batch: TelemetryBuffer) throws(WireError) {
         guard batch.device.count > 0 else { throw WireError(.invalidField, offset: 0, field: "device") }
         guard batch.count > 0 else { throw WireError(.invalidField, offset: 0, field: "samples") }
         guard batch.ingestTime.isRepresentable else { throw WireError(.invalidField, offset: 0, field: "ingest_time") }
-        var flags: UInt8 = batch.count == 1 ? 0 : Flags.columnar
-        if let sequence = batch.sequence {
-            guard sequence.isWithinLimits(sampleCount: batch.count) else { throw WireError(.invalidField, offset: 0, field: "first") }
-            flags |= Flags.sequence | (sequence.scope == .sample ? Flags.sampleScope : 0)
+        if let sequence = batch.sequence, !sequence.isWithinLimits(sampleCount: batch.count) {
+            throw WireError(.invalidField, offset: 0, field: "first")
         }
-        // Text is written once; what surrounds it takes at most 64 bytes per sample and series.
-        let bound = 256 + batch.arena.count + 64 * batch.count + 8 * batch.seriesCount
-        try output.replace(bound: bound) { writer, scratch in
-            batch.arena.withBytes { text in
-                writer.header(schema, flags: flags)
-                writer.sized(text[batch.device])
-                if let sequence = batch.sequence {
-                    writer.varint(sequence.stream)
-                    writer.varint(sequence.first)
-                }
-                writer.fixed64(UInt64(bitPattern: batch.ingestTime.microseconds))
-                writer.byte(batch.source.rawValue)
-                if batch.count == 1 {
-                    encodeSingle(batch, text, &writer)
-                } else {
-                    ColumnEncoder(batch: batch, text: text).encode(&writer, &scratch)
-                }
-            }
+    }
+
+    private static func encode(_ batch: BatchView, _ writer: inout ByteWriter, _ scratch: inout GroupingScratch) {
+        var flags: UInt8 = batch.entries.count == 1 ? 0 : Flags.columnar
+        if let sequence = batch.sequence { flags |= Flags.sequence | (sequence.scope == .sample ? Flags.sampleScope : 0) }
+        writer.header(schema, flags: flags)
+        writer.sized(batch.text[batch.device])
+        if let sequence = batch.sequence {
+            writer.varint(sequence.stream)
+            writer.varint(sequence.first)
+        }
+        writer.fixed64(UInt64(bitPattern: batch.ingestTime))
+        writer.byte(batch.source.rawValue)
+        if batch.entries.count == 1 {
+            encodeSingle(batch, &writer)
+        } else {
+            ColumnEncoder(batch: batch).encode(&writer, &scratch)
         }
     }
 
