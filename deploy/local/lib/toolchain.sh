@@ -15,18 +15,12 @@ toolchain_check() {
 toolchain_flags=(--explicit-target-dependency-import-check error)
 toolchain_release_flags=(-c release --static-swift-stdlib "${toolchain_flags[@]}")
 
-# One by one, because a build of everything would include the tests' support library, which the statically linked runtime cannot carry.
-toolchain_products=(ingestion timeseries-writer martlet dev-kafka)
-
 # Sets `binaries` to the folder of the release binaries.
 toolchain_release() {
-    local log product began=$SECONDS
+    local log=$logs_folder/build.log began=$SECONDS
     step build 'release binaries, statically linked (about two minutes from clean, seconds when nothing changed)'
-    for product in "${toolchain_products[@]}"; do
-        log=$logs_folder/build-$product.log
-        console_run "swift build $product" "$log" swift build --package-path "$repository" "${toolchain_release_flags[@]}" --product "$product" ||
-            fail "swift build of $product" "$log"
-    done
+    console_run 'swift build' "$log" swift build --package-path "$repository" "${toolchain_release_flags[@]}" ||
+        fail 'swift build of the release binaries' "$log"
     binaries=$(swift build --package-path "$repository" "${toolchain_release_flags[@]}" --show-bin-path)
     step build "done in $((SECONDS - began)) s: $binaries"
 }
