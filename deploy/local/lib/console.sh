@@ -20,7 +20,7 @@ fail() {
         printf '\nfailed: %s: %s\n' "$console_step" "$text"
         if [[ -n $log && -s $log ]]; then
             printf 'log:    %s, its last lines:\n' "$log"
-            tail -n 15 -- "$log" | sed 's/^/    /'
+            tail -n 15 -- "$log" | cut -c 1-400 | sed 's/^/    /'
         elif [[ -n $log ]]; then
             printf 'log:    %s (empty)\n' "$log"
         fi

@@ -128,7 +128,7 @@ kafka_forget_positions() {
     local before
     before=$(state_get kafka.identity)
     state_set kafka.identity "$kafka_identity"
-    if [[ -z $before || $before == "$kafka_identity" ]]; then return; fi
+    if [[ $before == "$kafka_identity" ]] || [[ -z $before && $kafka_kind != embedded ]]; then return; fi
     if [[ $(postgres_query martlet "SELECT to_regclass('timeseries.sink_offsets') IS NOT NULL") == t ]]; then
         postgres_query martlet 'TRUNCATE timeseries.sink_offsets' >/dev/null
         note 'Kafka is a new one: the writer starts at its beginning (rows in PostgreSQL stay)'

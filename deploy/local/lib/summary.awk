@@ -66,9 +66,9 @@ END {
     lost = missing
     for (i = 1; i <= 2; i++) { kept = ("missing" i) in old ? old["missing" i] : 0; if (kept < lost) lost = kept }
 
-    printf "in %s msg/s   rows stored %s   end to end p50 %s p99 %s   lag %s   lost %s   duplicates %s\n", thousands(rate + 0.5), thousands(rows), \
+    printf "in %s msg/s   rows stored %s   end to end p50 %s p99 %s   lag %s   lost %s   duplicates %s%s\n", thousands(rate + 0.5), thousands(rows), \
         milliseconds(quantile(0.5)), milliseconds(quantile(0.99)), thousands(sum["iot_consumer_lag_records"]), thousands(lost), \
-        thousands(sum["iot_rows_duplicate_total"])
+        thousands(sum["iot_rows_duplicate_total"]), (sum["iot_consumer_incident"] > 0 ? "   THE WRITER HAS STOPPED, see its log" : "")
 
     print "at\t" at > state
     print "received\t" received > state

@@ -22,5 +22,7 @@ toolchain_release() {
     console_run 'swift build' "$log" swift build --package-path "$repository" "${toolchain_release_flags[@]}" ||
         fail 'swift build of the release binaries' "$log"
     binaries=$(swift build --package-path "$repository" "${toolchain_release_flags[@]}" --show-bin-path)
+    # The short way to the same folder, for the commands that are printed.
+    if [[ $repository/.build/release -ef $binaries ]]; then binaries=$repository/.build/release; fi
     step build "done in $((SECONDS - began)) s: $binaries"
 }
