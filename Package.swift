@@ -29,17 +29,18 @@ let targets: [Target] =
         shared("Domain"),
         shared("Logging"),
         shared("Metrics"),
+        shared("Threads"),
 
         shared("Wire", ["Domain"], exclude: ["FORMAT.md"]),
 
-        shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics"]),
-        shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics"]),
+        shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics", "Threads"]),
+        shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics", "Threads"]),
         shared("MQTTClient", ["CMosquitto", "Domain", "Logging", "Metrics"]),
         shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 
         shared("HTTPKit", ["HTTPServer", "Domain", "Logging", "Metrics"]),
-        shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics"]),
+        shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics", "Threads"]),
     ]
     + service(
         "Ingestion", folder: "Ingestion", executable: "ingestion",
@@ -60,6 +61,7 @@ let targets: [Target] =
         tests("DomainTests", ["Domain"]),
         tests("LoggingTests", ["Logging"]),
         tests("MetricsTests", ["Metrics"]),
+        tests("ThreadsTests", ["Threads"]),
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
         tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),
         tests("KafkaClientTests", ["KafkaClient", "CRdkafka", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),

@@ -1,6 +1,6 @@
 internal import CRdkafka
-internal import Foundation
 internal import Synchronization
+internal import Threads
 
 /// Reads the delivery reports of a producer used with `send`, on a thread of its own that sleeps inside librdkafka until one is there.
 final class DeliveryWaiter: Sendable {
@@ -26,10 +26,7 @@ final class DeliveryWaiter: Sendable {
     init(_ events: QueueHandle, _ unreported: OutstandingCount) {
         self.events = events
         self.unreported = unreported
-        let thread = Thread { [self] in run() }
-        thread.name = "kafka-reports"
-        thread.stackSize = 256 * 1024
-        thread.start()
+        SystemThread.start(name: "kafka-reports", stackSize: 256 * 1024) { [self] in run() }
     }
 
     func register() throws(KafkaError) -> UInt64 {

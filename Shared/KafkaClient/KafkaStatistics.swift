@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// The few numbers we use of librdkafka's statistics (STATISTICS.md there; times in microseconds).
 struct KafkaStatistics: Decodable, Equatable {

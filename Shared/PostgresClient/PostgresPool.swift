@@ -1,5 +1,5 @@
-internal import Foundation
 internal import Synchronization
+internal import Threads
 
 /// Why a pool did not run a piece of work at all.
 public enum PostgresPoolError: Error, Sendable, CustomStringConvertible {
@@ -82,19 +82,12 @@ public final class PostgresPool: Sendable {
 extension PostgresPool {
     private func startWorker(_ number: Int) {
         let (queue, configuration) = (shared, configuration)
-        let thread = Thread { PoolWorker(configuration).run(queue) }
-        thread.name = "postgres-\(number)"
-        thread.stackSize = 512 * 1024
-        thread.start()
+        SystemThread.start(name: "postgres-\(number)", stackSize: 512 * 1024) { PoolWorker(configuration).run(queue) }
     }
 }
 
 /// The waiting work. Lock order: the queue's condition is never held while a job's lock is taken.
 private final class PoolQueue: Sendable {
-    // NSCondition is a lock by contract; what it guards is only touched while it is held.
-    private struct State: @unchecked Sendable {
-        let condition = NSCondition()
-    }
     private struct Content {
         var jobs: [any PoolWork] = []
         var workers = 0
@@ -107,14 +100,14 @@ private final class PoolQueue: Sendable {
         case takenByNewWorker(Int)
         case refused(PostgresPoolError)
     }
-    private let state = State()
+    private let condition = ThreadCondition()
     private let content = Mutex(Content())
 
     var waiting: Int { content.withLock { $0.jobs.count } }
 
     func add(_ job: any PoolWork, _ configuration: PostgresPool.Configuration) -> Outcome {
-        state.condition.lock()
-        defer { state.condition.unlock() }
+        condition.lock()
+        defer { condition.unlock() }
         let outcome = content.withLock { content -> Outcome in
             if content.isClosed { return .refused(.closed) }
             content.jobs.removeAll { $0.isOver }
@@ -126,14 +119,14 @@ private final class PoolQueue: Sendable {
             content.workers += 1
             return .takenByNewWorker(content.workers)
         }
-        state.condition.signal()
+        condition.signal()
         return outcome
     }
 
     /// Blocks until there is work; nil once the pool is closed.
     func next() -> (any PoolWork)? {
-        state.condition.lock()
-        defer { state.condition.unlock() }
+        condition.lock()
+        defer { condition.unlock() }
         while true {
             let (job, closed) = content.withLock { content -> ((any PoolWork)?, Bool) in
                 (content.jobs.isEmpty ? nil : content.jobs.removeFirst(), content.isClosed)
@@ -141,20 +134,20 @@ private final class PoolQueue: Sendable {
             if let job { return job }
             if closed { return nil }
             content.withLock { $0.idle += 1 }
-            state.condition.wait()
+            condition.wait()
             content.withLock { $0.idle -= 1 }
         }
     }
 
     func close() {
-        state.condition.lock()
+        condition.lock()
         let left = content.withLock { content -> [any PoolWork] in
             content.isClosed = true
             defer { content.jobs.removeAll() }
             return content.jobs
         }
-        state.condition.broadcast()
-        state.condition.unlock()
+        condition.broadcast()
+        condition.unlock()
         for job in left { job.refuse(.closed) }
     }
 }
@@ -222,7 +215,7 @@ private final class PoolJob<R: Sendable>: PoolWork {
             return state.canceller
         }
         // PQcancel blocks on the network: a thread of its own, never the caller's, which belongs to the cooperative pool.
-        if let canceller { Thread.detachNewThread { canceller.cancel() } }
+        if let canceller { SystemThread.start(name: "postgres-cancel", stackSize: 256 * 1024) { canceller.cancel() } }
         if canceller == nil { finish(.failure(CancellationError())) }
     }
 

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// A JSON object whose nested objects are flattened with dots: `{"mqtt": {"host": "b"}}` is `mqtt.host`.
 enum ConfigFile {
@@ -31,10 +31,8 @@ enum ConfigFile {
     }
 
     private static func reason(of error: any Error) -> String {
-        guard case DecodingError.dataCorrupted(let context) = error, let underlying = context.underlyingError as NSError? else {
-            return String(describing: error)
-        }
-        return underlying.userInfo["NSDebugDescription"] as? String ?? underlying.localizedDescription
+        guard case DecodingError.dataCorrupted(let context) = error else { return String(describing: error) }
+        return context.underlyingError.map { String(describing: $0) } ?? context.debugDescription
     }
 
     private struct Fault: Error {

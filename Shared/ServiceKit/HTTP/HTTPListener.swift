@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HTTPKit
 import HTTPServer
 import Logging
@@ -67,7 +67,7 @@ struct HTTPListener: Service {
         do {
             return try String(contentsOfFile: config[key], encoding: .utf8)
         } catch {
-            throw ConfigError(key: key.name, reason: "the file “\(config[key])” cannot be read: \(error.localizedDescription)")
+            throw ConfigError(key: key.name, reason: "the file “\(config[key])” cannot be read: \(error)")
         }
     }
 }

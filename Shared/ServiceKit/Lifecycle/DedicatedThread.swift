@@ -1,4 +1,4 @@
-import Foundation
+import Threads
 
 /// Runs a loop of blocking calls on a thread of its own, away from the cooperative pool.
 ///
@@ -16,10 +16,9 @@ public func runOnDedicatedThread<Result: Sendable>(
     defer { outer?.removeHook(hook) }
     return try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { continuation in
-            let thread = Thread { continuation.resume(with: Swift.Result { try body(signal) }) }
-            thread.name = name
-            thread.stackSize = stackSize
-            thread.start()
+            SystemThread.start(name: name, stackSize: stackSize) {
+                continuation.resume(with: Swift.Result { try body(signal) })
+            }
         }
     } onCancel: {
         signal.request()

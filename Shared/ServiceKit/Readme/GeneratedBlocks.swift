@@ -1,5 +1,3 @@
-import Foundation
-
 /// Parts of a markdown file that are made from code. A block stands between `<!-- generated: NAME -->` and `<!-- /generated -->`.
 enum GeneratedBlocks {
     /// What differs between the text and the blocks; empty when the text is true.
@@ -26,7 +24,7 @@ enum GeneratedBlocks {
     private static func opening(_ name: String) -> String { "<!-- generated: \(name) -->" }
 
     private static func range(of name: String, in text: String) -> Range<String.Index>? {
-        guard let start = text.range(of: opening(name)), let end = text.range(of: closing, range: start.upperBound..<text.endIndex) else {
+        guard let start = text.firstRange(of: opening(name)), let end = text[start.upperBound...].firstRange(of: closing) else {
             return nil
         }
         return start.upperBound..<end.lowerBound
@@ -45,6 +43,6 @@ struct MarkdownTable {
     }
 
     private static func escaped(_ cell: String) -> String {
-        cell.replacingOccurrences(of: "|", with: "\\|").replacingOccurrences(of: "\n", with: " ")
+        cell.replacing("|", with: "\\|").replacing("\n", with: " ")
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 public import Logging
 import Metrics
 
@@ -34,8 +34,8 @@ public struct ServiceStartup: Sendable {
         self.arguments = arguments
         self.environment = environment
         self.sink = sink
-        self.output = output ?? { try? FileHandle.standardOutput.write(contentsOf: Data($0.utf8)) }
-        self.complaint = complaint ?? { try? FileHandle.standardError.write(contentsOf: Data($0.utf8)) }
+        self.output = output ?? { Self.write($0, to: STDOUT_FILENO) }
+        self.complaint = complaint ?? { Self.write($0, to: STDERR_FILENO) }
     }
 
     /// Runs the service until it is asked to finish or fails.
@@ -64,6 +64,17 @@ public struct ServiceStartup: Sendable {
             let lines = error.problems.map { "\(blueprint.name): \($0)\n" }
             complaint(lines.joined() + "\(blueprint.name): --help explains every setting\n")
             return ExitCode.usage
+        }
+    }
+
+    /// A reader that went away, as `--help | head` does, ends the text and nothing else.
+    private static func write(_ text: String, to descriptor: Int32) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { return }
+            rest = rest.dropFirst(written)
         }
     }
 
