@@ -14,6 +14,8 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
     var starts: [TopicPartition: Int64] = [:]
     /// Partitions whose position is not in the log. They stand still until placed anew.
     var incidents: [TopicPartition: KafkaError] = [:]
+    private var handed: [Handed] = []
+    private var handedLast = 0
     var commitFailures = 0
     var lastCommitError: KafkaError?
 
@@ -34,7 +36,7 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
         } catch {
             pendingError = error
             // The group protocol wants its answer now: an empty assignment keeps the membership while nothing is fetched.
-            starts.removeAll()
+            forgetPlaces()
             let nothing = PartitionList()
             rd_kafka_assign(client, nothing.pointer)
             rd_kafka_yield(client)
@@ -43,8 +45,9 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
 
     /// Asks the owner where to start and starts there.
     func placeUnplaced(_ client: OpaquePointer) throws {
-        guard let owner else { return }
-        let offsets = unplaced.isEmpty ? [:] : try owner.partitionsAssigned(unplaced)
+        // Without an owner (while closing) there is nothing to consume for: an empty assignment.
+        if owner == nil { unplaced = [] }
+        let offsets = try unplaced.isEmpty ? [:] : owner?.partitionsAssigned(unplaced) ?? [:]
         var wanted: [TopicPartition: Int64] = [:]
         for partition in unplaced {
             let offset = offsets[partition] ?? Int64(RD_KAFKA_OFFSET_BEGINNING)
@@ -63,9 +66,15 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
             throw error(code, doing: "take over partitions \(offsets.keys.sorted())")
         }
         unplaced = []
+        forgetPlaces()
         starts = offsets
         for partition in offsets.keys { metrics?.set(lag: nil, of: partition) }
         incidents.removeAll()
+    }
+
+    private func forgetPlaces() {
+        starts.removeAll()
+        handed.removeAll(keepingCapacity: true)
     }
 
     func revoked(_ client: OpaquePointer, _ partitions: [TopicPartition]) {
@@ -74,7 +83,7 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
         let known = partitions.filter { starts[$0] != nil }
         unplaced = []
         for partition in starts.keys { metrics?.set(lag: nil, of: partition) }
-        starts.removeAll()
+        forgetPlaces()
         incidents.removeAll()
         if !known.isEmpty { owner?.partitionsRevoked(known, lost: lost) }
         rd_kafka_assign(client, nil)
@@ -82,19 +91,41 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
 
     // MARK: Progress
 
+    /// The next offset per partition, kept by ourselves: librdkafka's own position follows a new assignment late, and whoever restarts two
+    /// partitions one after the other would skip records with it.
+    private struct Handed {
+        var topic: OpaquePointer
+        var partition: Int32
+        var next: Int64
+    }
+
+    func noteHandedOut(_ topic: OpaquePointer?, _ partition: Int32, _ offset: Int64) {
+        guard let topic else { return }
+        // Records come in runs of one partition: nearly always it is the same entry as before.
+        if handedLast < handed.count, handed[handedLast].partition == partition, handed[handedLast].topic == topic {
+            handed[handedLast].next = offset + 1
+        } else if let index = handed.firstIndex(where: { $0.partition == partition && $0.topic == topic }) {
+            handed[index].next = offset + 1
+            handedLast = index
+        } else {
+            handedLast = handed.count
+            handed.append(Handed(topic: topic, partition: partition, next: offset + 1))
+        }
+    }
+
     /// Offset of the next record, per assigned partition; the start offset while none has been handed out.
-    func positions(_ client: OpaquePointer) -> [TopicPartition: Int64] {
+    func positions() -> [TopicPartition: Int64] {
         var positions = starts
-        guard !positions.isEmpty else { return [:] }
-        let list = PartitionList(Array(positions.keys))
-        guard rd_kafka_position(client, list.pointer) == RD_KAFKA_RESP_ERR_NO_ERROR else { return positions }
-        list.visit { partition, offset, _ in if offset >= 0 { positions[partition] = offset } }
+        for entry in handed {
+            let partition = TopicPartition(topic: String(cString: rd_kafka_topic_name(entry.topic)), partition: entry.partition)
+            if positions[partition] != nil { positions[partition] = entry.next }
+        }
         return positions
     }
 
     func lag(_ client: OpaquePointer) -> [TopicPartition: Int64] {
         var lag: [TopicPartition: Int64] = [:]
-        for (partition, position) in positions(client) {
+        for (partition, position) in positions() {
             var low: Int64 = -1
             var high: Int64 = -1
             // Cached from the broker's answers to fetches: no request is made.

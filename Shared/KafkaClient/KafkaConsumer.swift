@@ -73,6 +73,7 @@ public final class KafkaConsumer {
                 continue
             }
             count += 1
+            record.note(in: context)
             if count == 1, let linger { deadline = min(deadline, ContinuousClock.now + linger) }
             try body(record)
             // The clock costs as much as a record: under full load look at it now and then.
@@ -98,7 +99,7 @@ public final class KafkaConsumer {
             throw context.error(
                 RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, doing: "restart \(stranger)", detail: "not assigned to this consumer")
         }
-        var wanted = positions()
+        var wanted = context.positions()
         let standing = context.incidents.filter { offsets[$0.key] == nil }
         for (partition, offset) in offsets { wanted[partition] = offset }
         try context.assign(client.pointer, wanted)
@@ -107,7 +108,7 @@ public final class KafkaConsumer {
 
     /// The offset of the next record that `poll` will hand out, per assigned partition; −2 stands for the oldest there is.
     public func positions() -> [TopicPartition: Int64] {
-        context.positions(client.pointer)
+        context.positions()
     }
 
     /// Records in the log that `poll` has not handed out yet, per assigned partition, as of the last answer of its broker. Partitions

@@ -46,6 +46,10 @@ public struct KafkaRecord: ~Copyable {
     /// Whether the record has no value at all: a deletion in a compacted topic.
     public var isTombstone: Bool { message.pointee.payload == nil }
 
+    func note(in context: ConsumerContext) {
+        context.noteHandedOut(message.pointee.rkt, message.pointee.partition, message.pointee.offset)
+    }
+
     var code: rd_kafka_resp_err_t { message.pointee.err }
     var errorText: String { rd_kafka_message_errstr(message).map { String(cString: $0) } ?? "" }
     var hasTopic: Bool { message.pointee.rkt != nil }

@@ -7,6 +7,8 @@ public protocol PartitionOwner: AnyObject {
     func partitionsAssigned(_ partitions: [TopicPartition]) throws -> [TopicPartition: Int64]
 
     /// These partitions go. Records of theirs that were handed out and are not stored yet must now be stored or forgotten.
-    /// - Parameter lost: another consumer may own them already (this one was away too long): storing will fail the offset comparison.
+    /// - Parameter lost: this consumer was away too long, others may have stored its records already. False is no promise of the opposite:
+    ///   a revocation that waited for a late `poll` comes as an ordinary one. Only the comparison of offsets in the sink's transaction
+    ///   keeps a late member out.
     func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool)
 }

@@ -148,6 +148,26 @@ struct ConsumerTests {
         #expect(consumer.positions() == [zero: 5, TopicPartition(topic: "t", partition: 1): 5])
     }
 
+    /// A failed transaction may bring its partitions back one by one, with no poll between.
+    @Test func restartsAddUp() throws {
+        let mock = try MockCluster(topics: ["t": 3])
+        let producer = try KafkaProducer(mock.configuration())
+        for tag in UInt64(0)..<60 { try producer.enqueue("k\(tag)", to: "t", tag: tag) }
+        _ = try producer.reports(60)
+        let consumer = try consumer(mock, RecordingOwner())
+        let all = try consumer.texts(60)
+        #expect(all.count == 60)
+        let ends = consumer.positions()
+        #expect(ends.count == 3 && ends.values.reduce(0, +) == 60)
+        for partition in ends.keys {
+            try consumer.restart(at: [partition: 0])
+            #expect(consumer.positions()[partition] == 0)
+        }
+        #expect(consumer.positions().values.allSatisfy { $0 == 0 })
+        #expect(Set(try consumer.texts(60)) == Set(all))
+        #expect(consumer.positions() == ends)
+    }
+
     @Test func restartOfAStrangePartitionIsRefused() throws {
         let mock = try filled(1)
         let consumer = try consumer(mock, RecordingOwner())
