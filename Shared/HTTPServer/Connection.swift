@@ -2,7 +2,8 @@ import CMicrohttpd
 import Glibc
 import Synchronization
 
-/// One accepted socket. libmicrohttpd owns and closes it; `HTTPServer` forgets it before that, so the descriptor is valid while it is listed.
+/// One accepted socket. libmicrohttpd owns and closes it; `HTTPServer` forgets it before that, so the descriptor is valid while it
+/// is listed.
 final class Connection: Sendable {
     enum Phase {
         /// Between two requests, nothing of the next one seen.

@@ -122,8 +122,8 @@ private struct HeaderReading {
     var headers = HTTPHeaders()
     var layout: HeaderLayout
 
-    /// Without the white space at the end that the library leaves (RFC 9112, section 5.1), but for the two fields that it interprets itself:
-    /// there it takes `chunked` with a space for something else than `chunked`, so the screening must see the space and refuse.
+    /// Without the white space at the end that the library leaves (RFC 9112, section 5.1), but for the two fields that it interprets
+    /// itself: there it takes `chunked` with a space for something else than `chunked`, so the screening must see the space and refuse.
     mutating func add(_ name: String, _ value: UnsafeRawBufferPointer) {
         let isFraming = HTTPHeaders.equal(name, "Transfer-Encoding") || HTTPHeaders.equal(name, "Content-Length")
         let end = isFraming ? value.count : (value.lastIndex { $0 != 0x20 && $0 != 0x09 } ?? -1) + 1

@@ -71,6 +71,7 @@ public final class HTTPServer: Sendable {
         }
         let sweeper = Task { [weak self] in
             while !Task.isCancelled {
+                // The deadlines of many connections are looked at together, four times a second: a timer each would cost more.
                 try? await Task.sleep(for: .milliseconds(250))
                 self?.sweep(now: .now)
             }

@@ -6,8 +6,8 @@ struct RequestLine {
     var address: UInt
 }
 
-/// Finds what libmicrohttpd 0.9.75 hides: it hands out C strings, cut at the first NUL byte, joins folded lines and takes a bare line feed for the
-/// end of a line.
+/// Finds what libmicrohttpd 0.9.75 hides: it hands out C strings, cut at the first NUL byte, joins folded lines and takes a bare line
+/// feed for the end of a line.
 ///
 /// It parses in place: each string still stands where its bytes came in, and the delimiters between them have become NUL. So in a sound
 /// request every string begins exactly one delimiter behind the end of the one before:

@@ -21,7 +21,8 @@ public enum PostgresPoolError: Error, Sendable, CustomStringConvertible {
 
 /// A bounded number of connections, each on a thread of its own, for code that runs under Swift concurrency.
 ///
-/// Threads and connections come into being when first needed; connections are replaced when they are found dead. Cancelling the calling task cancels the statement.
+/// Threads and connections come into being when first needed; connections are replaced when they are found
+/// dead. Cancelling the calling task cancels the statement.
 public final class PostgresPool: Sendable {
     public struct Configuration: Sendable {
         public var url: String

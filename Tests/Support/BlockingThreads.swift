@@ -4,8 +4,8 @@
     import Dispatch
     public import Testing
 
-    /// Runs the tests of a suite on threads that may block: Swift's own pool has one per core, and a test that waits inside a C library would
-    /// stop the others.
+    /// Runs the tests of a suite on threads that may block: Swift's own pool has one per core, and a test that waits inside a C library
+    /// would stop the others.
     public struct BlockingThreads: SuiteTrait, TestTrait, TestScoping {
         public var isRecursive: Bool { true }
 

@@ -3,7 +3,8 @@ import KafkaClient
 import Logging
 import Wire
 
-/// Records that cannot be stored, waiting to be handed to the dead-letter topic before their offset moves. Confined to the consumer's thread.
+/// Records that cannot be stored, waiting to be handed to the dead-letter topic before their offset moves. Confined to the consumer's
+/// thread.
 ///
 /// The producer is made with the first dead letter: a service that never sees one does not pay for it.
 final class DeadLetterOutbox {

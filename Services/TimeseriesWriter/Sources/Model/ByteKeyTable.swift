@@ -8,6 +8,7 @@ struct ByteKeyTable {
         var length: Int32
     }
 
+    // It decides where a key lies, never which number it gets.
     private static let seed = UInt64.random(in: .min ... .max)
 
     /// Number of the key plus one; 0 is free. A power of two long, at most half full.
