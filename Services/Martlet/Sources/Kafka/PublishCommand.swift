@@ -51,7 +51,8 @@ enum PublishCommand {
         while !publication.isOver, !StopSignal.isReceived, let line = try lines.next() { try publication.take(line) }
         try publication.finish()
         let verb = arguments.has(dryRun) ? "would be published" : "published and acknowledged"
-        standardError("\(grouped(publication.published)) records \(verb)" + publication.remark + "\n")
+        let noun = publication.published == 1 ? "record" : "records"
+        standardError("\(grouped(publication.published)) \(noun) \(verb)" + publication.remark + "\n")
         return publication.isClean ? .success : publication.failedInKafka > 0 ? .unavailable : .badInput
     }
 

@@ -15,8 +15,9 @@ struct LedgerCheck {
         let deadline = clock.microseconds + patience
         var known = Verification(plan: reader.plan)
         var settling = Settling(patience: patience, quiet: quiet, now: clock.microseconds)
+        // Of a simulation that still runs, what has been acknowledged by now is judged.
+        try reader.readNew { entry throws(LedgerProblem) in try known.apply(entry) }
         while true {
-            try reader.readNew { entry throws(LedgerProblem) in try known.apply(entry) }
             guard let window = known.window else { return known.report() }
             if let stored = try count(window, isPatient: clock.microseconds < deadline) {
                 let expected = known.acknowledgedRows
