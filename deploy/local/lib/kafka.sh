@@ -53,7 +53,8 @@ kafka_start_apache() {
         mkdir -p -- "$folder"
         port_choose kafka 9092
         kafka_bootstrap=127.0.0.1:$port
-        port_choose kafka-controller 9093
+        # The controller's address is written into its data when that is made.
+        port_choose kafka-controller 9093 sticky
         controller=$port
         kafka_write_properties "$kafka_bootstrap" "127.0.0.1:$controller" "$folder"
         kafka_format "$folder"

@@ -12,20 +12,25 @@ port_owner() {
     printf '%s' "${users:-a program of another user}"
 }
 
-# port_choose NAME DEFAULT: sets `port`. What an earlier call chose is taken again when it is still free.
+# port_choose NAME USUAL [sticky]: sets `port`: the usual one when it is free, else the one of the last call, else the next that is free. A
+# sticky one prefers the last call's.
 port_choose() {
-    local name=$1 usual=$2 candidate
-    port=$(state_get "$name.port")
-    if [[ -z $port ]] || ! port_is_free "$port"; then
-        port=$usual
-        if ! port_is_free "$port"; then
+    local name=$1 usual=$2 sticky=${3:-} last candidate
+    last=$(state_get "$name.port")
+    port=$usual
+    if [[ -n $sticky && -n $last ]]; then port=$last; fi
+    if ! port_is_free "$port"; then
+        if [[ -n $last ]] && port_is_free "$last"; then
+            candidate=$last
+        else
             for ((candidate = usual + 10000; candidate < usual + 10100; candidate++)); do
                 if port_is_free "$candidate"; then break; fi
             done
-            ((candidate < usual + 10100)) || fail "port $usual for $name is taken by $(port_owner "$usual"), and so are $((usual + 10000))…$((usual + 10099))"
-            note "port $usual is taken ($(port_owner "$usual")): $name uses $candidate"
-            port=$candidate
+            ((candidate < usual + 10100)) ||
+                fail "port $usual for $name is taken by $(port_owner "$usual"), and so are $((usual + 10000))…$((usual + 10099))"
         fi
+        note "port $port is taken ($(port_owner "$port")): $name uses $candidate"
+        port=$candidate
     fi
     state_set "$name.port" "$port"
 }
