@@ -111,6 +111,12 @@ public final class PostgresServer: Sendable {
         return url(database: name)
     }
 
+    /// At the end of the process: no time for an orderly stop, and nothing is kept.
+    fileprivate func abandon() {
+        child.withLock { $0?.signal(SIGQUIT) }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
     public func remove() async {
         try? await stop()
         try? FileManager.default.removeItem(at: folder)
@@ -134,11 +140,21 @@ private actor SharedPostgres {
     private var starting: Task<PostgresServer, any Error>?
 
     func server() async throws -> PostgresServer {
-        let task = starting ?? Task { try await PostgresServer(durable: false) }
+        let task =
+            starting
+            ?? Task {
+                let server = try await PostgresServer(durable: false)
+                // Nobody else ends it: this process's static values are never released.
+                shared.withLock { $0 = server }
+                atexit { shared.withLock { $0?.abandon() } }
+                return server
+            }
         starting = task
         return try await task.value
     }
 }
+
+private let shared = Mutex<PostgresServer?>(nil)
 
 /// Runs `body` with the connection string of a fresh database on a shared server that must not be killed.
 public func withPostgresDatabase<R>(_ body: (_ url: String, PostgresServer) async throws -> R) async throws -> R {
