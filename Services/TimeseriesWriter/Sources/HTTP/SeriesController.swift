@@ -111,13 +111,18 @@ struct SeriesController: Sendable {
     private func checkBuckets(_ window: SampleWindow, _ every: Duration) throws(APIError) {
         let count = BucketAggregator.count(from: window.from, to: window.to, every: every)
         guard count > Self.maximumBuckets else { return }
-        let width = window.from.duration(to: window.to)
-        let fitting = Duration.milliseconds(width.wholeMicroseconds / 1_000 / (Self.maximumBuckets - 1) + 1)
+        let least = window.from.duration(to: window.to) / Int(Self.maximumBuckets - 1)
+        let fitting = Self.widths.first { $0 >= least } ?? .seconds((least.components.seconds / 86_400 + 1) * 86_400)
         throw APIError(
             .windowTooLarge,
             "\(count) buckets, at most \(Self.maximumBuckets) fit: use every=\(DurationText.format(fitting)) or more, or a window of at most "
                 + DurationText.format(every * Int(Self.maximumBuckets - 1)), field: "every")
     }
+
+    /// Widths worth proposing.
+    private static let widths: [Duration] =
+        [.milliseconds(10), .milliseconds(100)]
+        + [1, 5, 10, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400].map { .seconds($0) }
 
     private func head(
         _ context: RequestContext, _ series: SeriesInfo, _ window: SampleWindow

@@ -27,13 +27,6 @@ struct RecordIntake {
         self.future = future
     }
 
-    /// The stored offsets that the next transaction builds on.
-    var bases: [TopicPartition: Int64] {
-        var bases: [TopicPartition: Int64] = [:]
-        for (partition, progress) in progress { bases[TopicPartition(topic: topic, partition: partition)] = progress.base }
-        return bases
-    }
-
     /// What the transaction of the pending records moves.
     var steps: [OffsetStep] {
         progress.compactMap { partition, progress in

@@ -28,6 +28,8 @@ struct WriterSettings: Sendable {
 final class TelemetryWriter: PartitionOwner {
     /// One poll takes at most so many records, so that a batch of large records stays bounded: its size is looked at between polls.
     private static let recordsPerPoll = 128
+    /// Longer than the greatest delay between attempts.
+    private static let incidentMemory = Duration.seconds(8)
 
     private let settings: WriterSettings
     private let kafka: KafkaConfiguration
@@ -40,7 +42,7 @@ final class TelemetryWriter: PartitionOwner {
     private var intake: RecordIntake
     private var started = ContinuousClock.now
     private var mustRestart = false
-    private var isStandingStill = false
+    private var lastIncident: ContinuousClock.Instant?
     private var backoff = Backoff()
     private var dayAhead: Int32?
 
@@ -69,10 +71,7 @@ final class TelemetryWriter: PartitionOwner {
         while !shutdown.isShuttingDown {
             do {
                 try turn(consumer)
-                status.failed(nil)
-                status.incident(nil)
-                metrics.incident.set(0)
-                backoff.reset()
+                settle()
             } catch {
                 try recover(from: error, shutdown)
             }
@@ -111,7 +110,6 @@ final class TelemetryWriter: PartitionOwner {
     // MARK: One turn
 
     private func turn(_ consumer: KafkaConsumer) throws {
-        if isStandingStill { try lookForCorrectedOffsets(consumer) }
         if mustRestart { try restart(consumer) }
         try keepPartitionsAhead()
         let age = ContinuousClock.now - started
@@ -168,6 +166,7 @@ final class TelemetryWriter: PartitionOwner {
     // MARK: Failures
 
     private func restart(_ consumer: KafkaConsumer) throws {
+        giveBack()
         let partitions = consumer.assignment
         let stored = try sink.nextOffsets(of: partitions)
         var starts = stored
@@ -206,15 +205,20 @@ final class TelemetryWriter: PartitionOwner {
             "a stored offset is not in Kafka's log any more: data between may be lost, so consuming has stopped. If that is accepted, delete "
             + "the partition's row from timeseries.sink_offsets; consuming then goes on with the oldest record. \(error)"
         status.incident(text)
-        logger.critical("\(text)")
-        isStandingStill = true
+        if lastIncident == nil { logger.critical("\(text)") }
+        lastIncident = ContinuousClock.now
+        // Until somebody corrects the stored offset, which may happen at any time: ask for it again and try it.
+        mustRestart = true
     }
 
-    /// The operator may correct a stored offset at any time; until then the consumer throws the incident again and again.
-    private func lookForCorrectedOffsets(_ consumer: KafkaConsumer) throws {
-        isStandingStill = false
-        let partitions = consumer.assignment
-        if try sink.nextOffsets(of: partitions) != intake.bases { mustRestart = true }
+    /// All is well: but an incident shows only some time after the consumer was placed, so it is not over with the first quiet turn.
+    private func settle() {
+        if let lastIncident, ContinuousClock.now - lastIncident < Self.incidentMemory { return }
+        lastIncident = nil
+        status.failed(nil)
+        status.incident(nil)
+        metrics.incident.set(0)
+        backoff.reset()
     }
 
     private func giveBack() {
