@@ -1,0 +1,151 @@
+import Domain
+import ServiceKit
+import TestSupport
+import Testing
+
+@testable import TimeseriesWriter
+
+@Suite("Times, durations and buckets of queries")
+struct QueryModelTests {
+    private static let now = Timestamp(microseconds: 1_800_000_000_000_000)
+
+    @Test(
+        arguments: [
+            ("now", 1_800_000_000_000_000), ("-1h", 1_799_996_400_000_000), ("now-1h30m", 1_799_994_600_000_000),
+            ("+5m", 1_800_000_300_000_000), (" 5m", 1_800_000_300_000_000), ("-500ms", 1_799_999_999_500_000), ("0", 0),
+            ("1700000000", 1_700_000_000_000_000), ("1700000000123", 1_700_000_000_123_000), ("1700000000123456", 1_700_000_000_123_456),
+            ("1700000000123456789", 1_700_000_000_123_456), ("-86400", -86_400_000_000), ("2026-11-21T07:00:00Z", 1_795_244_400_000_000),
+            ("2026-11-21T08:00:00+01:00", 1_795_244_400_000_000), ("2026-11-21", 1_795_219_200_000_000),
+        ] as [(String, Int64)]) func timesAreRead(_ text: String, _ microseconds: Int64)
+    {
+        #expect(TimeExpression.parse(text, now: Self.now)?.microseconds == microseconds, "\(text)")
+    }
+
+    @Test(arguments: [
+        "", "yesterday", "-", "-1", "-1y", "1h", "now+", "now1h", "2026-13-01", "2026-11-21T07:00:00", "9e9", "--1h", "-1h-",
+        "1700000000123456789000",
+    ])
+    func otherTextsAreNoTimes(_ text: String) {
+        // A bare negative number is a time before 1970, the only one of these that is read.
+        #expect(TimeExpression.parse(text, now: Self.now) == nil || text == "-1")
+    }
+
+    @Test(arguments: [("1s", 1_000), ("90s", 90_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("250ms", 250)] as [(String, Int64)])
+    func durationsAreReadAndWritten(_ text: String, _ milliseconds: Int64) throws {
+        let duration = try #require(DurationText.parse(text))
+        #expect(duration == .milliseconds(milliseconds))
+        #expect(DurationText.parse(DurationText.format(duration)) == duration)
+    }
+
+    @Test(arguments: ["", "0s", "1", "s", "1.5h", "-1h", "1 h", "1w", "99999999999999d", "9223372036854775807ms"])
+    func otherTextsAreNoDurations(_ text: String) { #expect(DurationText.parse(text) == nil) }
+
+    @Test(arguments: 0..<30) func aggregatesAgreeWithAListOfTheBucketsValues(seed: Int) {
+        var random = SeededRandom(seed: UInt64(seed))
+        let every: Duration? = seed % 3 == 0 ? nil : .milliseconds(Int.random(in: 1...40, using: &random))
+        let from = Timestamp(microseconds: -100_000)
+        var time = from.microseconds
+        var naive: [Int64: [MetricValue]] = [:]
+        var aggregator = BucketAggregator(every: every, from: from)
+        var buckets: [BucketAggregator.Bucket] = []
+        for _ in 0..<400 {
+            time += Int64.random(in: 0...2_000, using: &random)
+            let value: MetricValue =
+                switch Int.random(in: 0..<8, using: &random) {
+                case 0: .string("s\(time)")
+                case 1: .bool(Bool.random(using: &random))
+                case 2, 3: .double(Double.random(in: -5...5, using: &random))
+                case 4: .double(.nan)
+                default: .int(Int64.random(in: -9...9, using: &random))
+                }
+            let width = every?.wholeMicroseconds ?? 0
+            let start = every == nil ? from.microseconds : Int64((Double(time) / Double(width)).rounded(.down)) * width
+            naive[start, default: []].append(value)
+            if let done = aggregator.add(Timestamp(microseconds: time), value) { buckets.append(done) }
+        }
+        if let done = aggregator.finish() { buckets.append(done) }
+        #expect(buckets.map(\.start.microseconds) == naive.keys.sorted())
+        for bucket in buckets { check(bucket.state, naive[bucket.start.microseconds] ?? []) }
+    }
+
+    private func check(_ state: BucketState, _ values: [MetricValue]) {
+        let numbers = values.compactMap { value -> Double? in
+            switch value {
+            case .double(let number): number.isNaN ? nil : number
+            case .int(let number): Double(number)
+            case .bool, .string: nil
+            }
+        }
+        func number(_ aggregate: Aggregate) -> Double? {
+            switch state.value(of: aggregate) {
+            case .double(let number): number
+            case .int(let number): Double(number)
+            default: nil
+            }
+        }
+        #expect(state.value(of: .count) == .int(Int64(values.count)))
+        #expect(number(.min) == numbers.min())
+        #expect(number(.max) == numbers.max())
+        let sum = numbers.reduce(0, +)
+        #expect(numbers.isEmpty ? number(.sum) == nil : abs((number(.sum) ?? .nan) - sum) < 1e-9)
+        #expect(numbers.isEmpty ? number(.avg) == nil : abs((number(.avg) ?? .nan) - sum / Double(numbers.count)) < 1e-9)
+        #expect("\(state.value(of: .first).debugDescription)" == "\(values.first.debugDescription)")
+        #expect("\(state.value(of: .last).debugDescription)" == "\(values.last.debugDescription)")
+    }
+
+    @Test func integersStayExactAsLongAsTheyFit() {
+        var state = BucketState()
+        let large = Int64(1) << 62
+        state.add(.int(large + 1))
+        #expect(state.value(of: .sum) == .int(large + 1))
+        #expect(state.value(of: .max) == .int(large + 1))
+        state.add(.int(large))
+        state.add(.int(large))
+        #expect(state.value(of: .sum) == .double(3 * Double(large)))
+        state.add(.int(-2 * large))
+        #expect(state.value(of: .sum) == .int(large + 1))
+    }
+
+    @Test func smallTermsAreNotSwallowedByLargeOnes() {
+        var sum = CompensatedSum()
+        for term in [1.0, 1e100, 1.0, -1e100] { sum.add(term) }
+        #expect(sum.value == 2)
+    }
+
+    @Test func bucketsOfAWindowAreCounted() {
+        let from = Timestamp(microseconds: 0)
+        #expect(BucketAggregator.count(from: from, to: Timestamp(microseconds: 9_999_999), every: .seconds(1)) == 10)
+        #expect(BucketAggregator.count(from: .earliest, to: .latest, every: .milliseconds(1)) > 10_000)
+    }
+
+    @Test func keysOrderByTimeThenPlace() {
+        let keys = [(1, 9, 9), (2, 0, 5), (2, 1, 1), (2, 1, 2)].map { time, block, line in
+            SampleKey(time: Timestamp(microseconds: Int64(time)), block: UInt32(block), line: UInt16(line))
+        }
+        #expect(keys.shuffled().sorted() == keys)
+    }
+
+    @Test func qualityIsNamed() {
+        #expect(Quality().text == "good")
+        #expect(Quality([.bad, .timeClamped]).text == "bad+time_clamped")
+    }
+}
+
+@Suite("Waiting between attempts")
+struct BackoffTests {
+    @Test func delaysDoubleUpToTheLimitAndStartAnew() {
+        var backoff = Backoff(first: .milliseconds(100), limit: .seconds(1), random: { 1 })
+        #expect((0..<6).map { _ in backoff.next() } == [100, 200, 400, 800, 1_000, 1_000].map { .milliseconds($0) })
+        backoff.reset()
+        #expect(backoff.next() == .milliseconds(100))
+        var low = Backoff(first: .milliseconds(100), limit: .seconds(1), random: { 0 })
+        #expect(low.next() == .milliseconds(50))
+    }
+
+    @Test func shutdownEndsAWaitAtOnce() {
+        let signal = ShutdownSignal()
+        signal.request()
+        signal.wait(atMost: .seconds(3_600))
+        #expect(signal.isShuttingDown)
+    }
+}
