@@ -94,8 +94,10 @@ public final class MQTTSubscriberLoop {
     /// Leaves politely: DISCONNECT, after the PUBACKs of all batches that ended well. The session lives on for its expiry.
     public func disconnect() {
         if let handle, state != .connecting {
+            let socket = FarewellSocket(copyOf: handle.descriptor)
             mosquitto_disconnect_v5(handle.client, 0, nil)
             try? handle.write()
+            socket.waitForEnd(milliseconds: 2_000)
         }
         abandon()
     }
