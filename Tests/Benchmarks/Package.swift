@@ -7,6 +7,9 @@ let package = Package(
     targets: [
         // Counts calls of malloc and its kin, so that "allocates nothing" is a number.
         .target(name: "CAllocationCount"),
+        // The hop without its content, and the load for it: see Hop.swift.
+        .executableTarget(name: "hop-baseline", linkerSettings: [.linkedLibrary("mosquitto"), .linkedLibrary("rdkafka")]),
+        .executableTarget(name: "hop-load", linkerSettings: [.linkedLibrary("mosquitto")]),
         .executableTarget(
             name: "benchmarks",
             dependencies: ["CAllocationCount", .product(name: "Wire", package: "martlet")],
