@@ -1,5 +1,3 @@
-internal import Domain
-internal import Foundation
 internal import KafkaClient
 internal import Logging
 public import ServiceKit
@@ -15,12 +13,12 @@ public enum IngestionService {
         let configuration = try IngestionConfig(reader)
         let metrics = IngestionMetrics(context.metrics)
         let sources = (0..<configuration.connections).map {
-            MQTTSource(connection: $0, configuration: configuration, metrics: metrics, context: context, now: now)
+            MQTTSource(connection: $0, configuration: configuration, metrics: metrics, context: context)
         }
         let statuses = sources.map(\.status)
         return ServiceParts(
             services: sources,
-            routes: SourcesController(sources: statuses, now: now).routes,
+            routes: SourcesController(sources: statuses, now: context.now).routes,
             readiness: [
                 ReadinessCheck("mqtt") {
                     let waiting = statuses.filter { $0.snapshot.state != "subscribed" }
@@ -39,12 +37,6 @@ public enum IngestionService {
         return ReadinessCheck("kafka", timeout: .seconds(3)) {
             await kafka.isReachable() ? .ready : .notReady("no Kafka broker answers at \(configuration.bootstrap)")
         }
-    }
-
-    @Sendable private static func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 }
 

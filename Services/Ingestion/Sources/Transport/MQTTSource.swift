@@ -1,4 +1,3 @@
-internal import Domain
 internal import Logging
 internal import MQTTClient
 internal import Metrics
@@ -12,21 +11,16 @@ final class MQTTSource: Service {
     private let connection: Int
     private let metrics: IngestionMetrics
     private let context: ServiceContext
-    private let now: @Sendable () -> Timestamp
 
-    init(
-        connection: Int, configuration: IngestionConfig, metrics: IngestionMetrics, context: ServiceContext,
-        now: @escaping @Sendable () -> Timestamp
-    ) {
+    init(connection: Int, configuration: IngestionConfig, metrics: IngestionMetrics, context: ServiceContext) {
         self.connection = connection
         self.configuration = configuration
         self.metrics = metrics
         self.context = context
-        self.now = now
         name = "mqtt-\(connection)"
         status = SourceStatus(
             connection: connection, broker: "\(configuration.mqttHost):\(configuration.mqttPort)",
-            clientID: configuration.clientID(connection: connection), filters: configuration.subscriptions.map(\.filter), now: now)
+            clientID: configuration.clientID(connection: connection), filters: configuration.subscriptions.map(\.filter), now: context.now)
     }
 
     func run() async throws {
@@ -49,7 +43,8 @@ final class MQTTSource: Service {
         defer { producer.close() }
         let patience = Patience(shutdown, grace: configuration.deliveryGrace)
         let intake = MessageIntake(
-            table: configuration.topics, limits: configuration.limits, producer: producer, metrics: metrics, status: status, now: now,
+            table: configuration.topics, limits: configuration.limits, producer: producer, metrics: metrics, status: status,
+            now: context.now,
             patience: { patience.lasts })
         var delay = ReconnectDelay()
         while !shutdown.isShuttingDown {

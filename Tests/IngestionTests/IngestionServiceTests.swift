@@ -1,0 +1,52 @@
+import DeviceJSON
+import Foundation
+import Logging
+import MQTTClient
+import ServiceKit
+import Testing
+
+@testable import Ingestion
+
+@Suite struct IngestionServiceTests {
+    @Test func theReadmeIsTrue() async throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Services/Ingestion/README.md")
+        let tables = try await ReadmeTables(IngestionService.blueprint)
+        #expect(try tables.problems(inFile: path.standardized.path) == [])
+    }
+
+    private func build(_ values: [String: String]) throws -> ServiceParts {
+        let blueprint = IngestionService.blueprint
+        return try blueprint.build(
+            ConfigReader(blueprint.table, values: values),
+            ServiceContext(name: "ingestion", logger: Logger(label: "test", level: .critical)))
+    }
+
+    @Test func everyConnectionIsAServiceOfItsOwn() throws {
+        #expect(try build(["mqtt.connections": "3"]).services.map(\.name) == ["mqtt-0", "mqtt-1", "mqtt-2"])
+    }
+
+    @Test(arguments: [
+        ["ingest.topics": "telemetry a/b"], ["ingest.topics": "telemetry a/{device},status {x}/{device}"],
+        ["mqtt.connections": "2", "mqtt.share-group": ""],
+    ])
+    func faultySettingsStopTheStart(_ values: [String: String]) {
+        let error = #expect(throws: ConfigError.self) { try build(values) }
+        #expect(error?.problems.count == 1)
+    }
+
+    @Test func settingsReachTheClients() throws {
+        let configuration = try IngestionConfig(
+            ConfigReader(
+                IngestionService.blueprint.table,
+                values: [
+                    "mqtt.client-id": "edge", "mqtt.username": "u", "mqtt.keepalive": "20s", "mqtt.session-expiry": "2h",
+                    "mqtt.share-group": "g",
+                    "ingest.topics": "status a/{device}", "ingest.maximum-age": "1h",
+                ]))
+        let mqtt = configuration.mqtt(connection: 4)
+        #expect(mqtt.clientID == "edge-4" && mqtt.username == "u" && mqtt.password == nil && mqtt.tls == nil)
+        #expect(mqtt.keepAliveSeconds == 20 && mqtt.sessionExpirySeconds == 7_200 && !mqtt.cleanStart && mqtt.receiveMaximum == 2_000)
+        #expect(configuration.subscriptions.map(\.filter) == ["$share/g/a/+"])
+        #expect(configuration.limits.maximumAge == 3_600_000_000)
+    }
+}
