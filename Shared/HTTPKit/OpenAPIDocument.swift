@@ -32,9 +32,9 @@ public struct OpenAPIDocument: Sendable {
     }
 
     private static func route(_ answer: @escaping Route.ImmediateHandler) -> Route {
-        Route(
-            .get, "/openapi.json", summary: "This API as OpenAPI 3.1",
-            responses: [ResponseSpecification(help: "The document.")], immediate: answer)
+        .immediate(
+            .get, "/openapi.json", summary: "This API as OpenAPI 3.1", responses: [ResponseSpecification(help: "The document.")],
+            answer: answer)
     }
 
     private var document: JSONValue {

@@ -25,6 +25,22 @@ public struct Route: Sendable {
         _ method: HTTPMethod, _ path: String, summary: String, parameters: [any ParameterDeclaration] = [],
         requestBody: BodySpecification? = nil, responses: [ResponseSpecification], errors: [ErrorCode] = [], handler: @escaping Handler
     ) {
+        self.init(method, path, summary, parameters, requestBody, responses, errors, .task(handler))
+    }
+
+    /// A route whose answer is at hand: it runs on the network thread, so it must neither wait nor compute for long, and has no body.
+    /// No initializer: a closure without `await` would choose it by itself.
+    public static func immediate(
+        _ method: HTTPMethod, _ path: String, summary: String, parameters: [any ParameterDeclaration] = [],
+        responses: [ResponseSpecification], errors: [ErrorCode] = [], answer: @escaping ImmediateHandler
+    ) -> Route {
+        Route(method, path, summary, parameters, nil, responses, errors, .immediate(answer))
+    }
+
+    private init(
+        _ method: HTTPMethod, _ path: String, _ summary: String, _ parameters: [any ParameterDeclaration],
+        _ requestBody: BodySpecification?, _ responses: [ResponseSpecification], _ errors: [ErrorCode], _ action: Action
+    ) {
         self.method = method
         self.path = path
         self.summary = summary
@@ -32,22 +48,7 @@ public struct Route: Sendable {
         self.requestBody = requestBody
         self.responses = responses
         self.errors = errors
-        action = .task(handler)
-    }
-
-    /// A route whose answer is at hand: it runs on the network thread, so it must neither wait nor compute for long, and has no body.
-    public init(
-        _ method: HTTPMethod, _ path: String, summary: String, parameters: [any ParameterDeclaration] = [],
-        responses: [ResponseSpecification], errors: [ErrorCode] = [], immediate: @escaping ImmediateHandler
-    ) {
-        self.method = method
-        self.path = path
-        self.summary = summary
-        self.parameters = parameters
-        requestBody = nil
-        self.responses = responses
-        self.errors = errors
-        action = .immediate(immediate)
+        self.action = action
     }
 
     var segments: [Segment] { Segment.parse(path) }

@@ -3,14 +3,29 @@ import Glibc
 
 /// Client certificates through GnuTLS. The session is libmicrohttpd's; it is looked at on that library's thread only.
 enum PeerCertificate {
-    /// Makes the handshake verify what the client shows. Called before the handshake.
+    /// Makes the handshake ask for a certificate and verify what the client shows. Called before the handshake.
     static func arm(_ session: gnutls_session_t, _ policy: HTTPServerTLS.ClientCertificates) {
         switch policy {
         case .ignored: return
         case .optional: gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST)
         case .required: gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE)
         }
-        gnutls_session_set_verify_cert(session, nil, 0)
+        // GnuTLS's own verification (gnutls_session_set_verify_cert) would refuse a client without a certificate even when none is required.
+        gnutls_session_set_verify_function(session) { session in
+            guard let session else { return GNUTLS_E_CERTIFICATE_ERROR }
+            return PeerCertificate.verify(session) ? 0 : GNUTLS_E_CERTIFICATE_ERROR
+        }
+    }
+
+    /// The chain leads to one of the authorities and may be used by a client (RFC 5280, section 4.2.1.12).
+    private static func verify(_ session: gnutls_session_t) -> Bool {
+        var count: UInt32 = 0
+        guard gnutls_certificate_get_peers(session, &count) != nil, count > 0 else { return true }
+        let clientPurpose: StaticString = "1.3.6.1.5.5.7.3.2"
+        var purpose = gnutls_typed_vdata_st(
+            type: GNUTLS_DT_KEY_PURPOSE_OID, data: UnsafeMutablePointer(mutating: clientPurpose.utf8Start), size: 0)
+        var faults: UInt32 = 0
+        return gnutls_certificate_verify_peers(session, &purpose, 1, &faults) == 0 && faults == 0
     }
 
     /// The certificate of a client whose handshake is complete.
@@ -30,7 +45,10 @@ enum PeerCertificate {
     }
 
     private static func subject(_ certificate: gnutls_x509_crt_t) -> String {
-        text { gnutls_x509_crt_get_dn(certificate, $0, $1) } ?? ""
+        var text = gnutls_datum_t()
+        guard gnutls_x509_crt_get_dn3(certificate, &text, 0) == 0 else { return "" }
+        defer { martlet_gnutls_free(text.data) }
+        return String(decoding: UnsafeBufferPointer(start: text.data, count: Int(text.size)), as: UTF8.self)
     }
 
     private static func commonName(_ certificate: gnutls_x509_crt_t) -> String? {

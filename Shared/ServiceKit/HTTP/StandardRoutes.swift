@@ -6,10 +6,10 @@ import Metrics
 enum StandardRoutes {
     static func routes(metrics: MetricsRegistry, probe: ReadinessProbe) -> RouteCollection {
         [
-            Route(
+            .immediate(
                 .get, "/healthz", summary: "The process is alive and answers",
                 responses: [.init(schema: .object([.init("status", .string)]), help: "Always `ok`: a process that hangs does not answer.")],
-                immediate: { _ in .text("{\"status\":\"ok\"}\n", type: "application/json") }),
+                answer: { _ in .text("{\"status\":\"ok\"}\n", type: "application/json") }),
             Route(
                 .get, "/readyz", summary: "The service can do its work: each check with its state and reason",
                 responses: [
@@ -20,10 +20,10 @@ enum StandardRoutes {
                     let report = await probe.report()
                     return try .json(report, status: report.ready ? 200 : 503)
                 }),
-            Route(
+            .immediate(
                 .get, "/metrics", summary: "All metrics in the Prometheus text format",
                 responses: [.init(contentType: PrometheusText.contentType, schema: .string, help: "Prometheus text 0.0.4.")],
-                immediate: { _ in
+                answer: { _ in
                     var bytes: [UInt8] = []
                     metrics.renderPrometheus(into: &bytes)
                     return .bytes(bytes, type: PrometheusText.contentType)
