@@ -12,7 +12,8 @@ public enum PostgresPoolError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .exhausted(let connections, let waiting):
-            "all \(connections) database connections are busy and \(waiting) queries wait already: try again later, or raise the pool's size"
+            "all \(connections) database connections are busy and \(waiting) queries wait already: "
+                + "try again later, or raise the pool's size"
         case .waitedTooLong(let limit): "no database connection became free within \(limit)"
         case .closed: "the database pool is closed"
         }

@@ -171,7 +171,8 @@ struct SampleSinkTests {
             try fixture.sink().keepPartitionsAhead(today: Int32(Point.start / day))
             try fixture.sink().keepPartitionsAhead(today: Int32(Point.start / day))
             let plan = try fixture.connect().query(
-                "EXPLAIN SELECT * FROM timeseries.samples WHERE series_id = 1 AND time >= '2026-11-22' AND time < '2026-11-23' ORDER BY time, ctid"
+                "EXPLAIN SELECT * FROM timeseries.samples WHERE series_id = 1 AND time >= '2026-11-22' "
+                    + "AND time < '2026-11-23' ORDER BY time, ctid"
             )
             let text = try plan.map { try $0.get(0, as: String.self) }.joined(separator: "\n")
             #expect(text.contains("20261122") && !text.contains("20261121"), "only the day in question is read:\n\(text)")

@@ -52,7 +52,7 @@ struct SeriesController: Sendable {
                 ResponseSpecification(
                     help: "Without `agg`: time, value, type, quality per sample. With it: time and the aggregates per bucket with samples."),
                 ResponseSpecification(
-                    contentType: RowFormat.ndjson.contentType, help: "The same, one row a line; `Martlet-Next-Cursor` pages."),
+                    contentType: RowFormat.ndjson.contentType, help: "One row a line; `Martlet-Next-Cursor` pages."),
                 ResponseSpecification(contentType: RowFormat.csv.contentType, help: "The same as CSV (RFC 4180)."),
             ],
             errors: [.deviceUnknown, .seriesUnknown, .unitAmbiguous, .windowTooLarge, .invalidCursor, .queryTimeout]
@@ -115,8 +115,8 @@ struct SeriesController: Sendable {
         let fitting = Self.widths.first { $0 >= least } ?? .seconds((least.components.seconds / 86_400 + 1) * 86_400)
         throw APIError(
             .windowTooLarge,
-            "\(count) buckets, at most \(Self.maximumBuckets) fit: use every=\(DurationText.format(fitting)) or more, or a window of at most "
-                + DurationText.format(every * Int(Self.maximumBuckets - 1)), field: "every")
+            "\(count) buckets, at most \(Self.maximumBuckets) fit: use every=\(DurationText.format(fitting)) or more, "
+                + "or a window of at most " + DurationText.format(every * Int(Self.maximumBuckets - 1)), field: "every")
     }
 
     /// Widths worth proposing.

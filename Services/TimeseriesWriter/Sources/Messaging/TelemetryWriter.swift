@@ -202,8 +202,8 @@ final class TelemetryWriter: PartitionOwner {
         guard error.code == .offsetReset || error.code == .offsetOutOfRange else { return }
         metrics.incident.set(1)
         let text =
-            "a stored offset is not in Kafka's log any more: data between may be lost, so consuming has stopped. If that is accepted, delete "
-            + "the partition's row from timeseries.sink_offsets; consuming then goes on with the oldest record. \(error)"
+            "a stored offset is not in Kafka's log any more: data between may be lost, so consuming has stopped. If that is accepted, "
+            + "delete the partition's row from timeseries.sink_offsets; consuming then goes on with the oldest record. \(error)"
         status.incident(text)
         if lastIncident == nil { logger.critical("\(text)") }
         lastIncident = ContinuousClock.now
