@@ -46,9 +46,12 @@ def records(bootstrap: str, topic: str, from_beginning: bool, count: Optional[in
     # %S is the value's length, so that values need no delimiter.
     command += ["-f", "%p %o %S\n%s"] + (["-c", str(count)] if count else [])
     with subprocess.Popen(command, stdout=subprocess.PIPE) as kcat:
-        while line := kcat.stdout.readline():
-            partition, offset, size = map(int, line.split())
-            yield partition, offset, kcat.stdout.read(size) if size > 0 else b""
+        try:
+            while line := kcat.stdout.readline():
+                partition, offset, size = map(int, line.split())
+                yield partition, offset, kcat.stdout.read(size) if size > 0 else b""
+        finally:
+            kcat.kill()  # The caller may have had enough before kcat has; a reader has nothing to tidy up.
 
 
 def _confluent_records(bootstrap, topic, from_beginning, count):
