@@ -19,8 +19,6 @@ final class Connection: Sendable {
         var target: RequestLine?
         var peer: HTTPClientCertificate?
         var isPeerKnown = false
-        /// Shut down by us: a request whose last bytes came meanwhile is not begun.
-        var isCut = false
     }
 
     let descriptor: Int32
@@ -47,13 +45,7 @@ final class Connection: Sendable {
 
     func takeTarget() -> RequestLine? { state.withLock { $0.target.take() } }
 
-    /// - Returns: false when the connection was cut before; the request must not reach a handler, as its answer would be lost.
-    func enter(_ exchange: Exchange) -> Bool {
-        state.withLock { state in
-            if !state.isCut { state.phase = .request(exchange) }
-            return !state.isCut
-        }
-    }
+    func enter(_ exchange: Exchange) { state.withLock { $0.phase = .request(exchange) } }
 
     func leave(now: ContinuousClock.Instant) {
         state.withLock { state in
@@ -81,31 +73,22 @@ final class Connection: Sendable {
         }
     }
 
-    /// Cuts a connection that has spent its time in its phase. Exchanges look after themselves. Only while listed.
-    func cutIfOverdue(at now: ContinuousClock.Instant, limits: HTTPServerLimits) -> Bool {
+    /// The time that this connection may spend in its phase has passed. Exchanges look after themselves.
+    func isOverdue(at now: ContinuousClock.Instant, limits: HTTPServerLimits) -> Bool {
         state.withLock { state in
-            let isOverdue =
-                switch state.phase {
-                case .idle: now - state.since > limits.idleTime
-                case .headers: now - state.since > limits.headerTime
-                case .request: false
-                }
-            guard isOverdue, !state.isCut else { return false }
-            state.isCut = true
-            cut()
-            return true
+            switch state.phase {
+            case .idle: now - state.since > limits.idleTime
+            case .headers: now - state.since > limits.headerTime
+            case .request: false
+            }
         }
     }
 
-    /// Cuts a connection without a request, unless bytes of one wait in its socket. Only while listed.
-    func cutIfQuiet() {
-        state.withLock { state in
-            if case .request = state.phase { return }
-            var byte: UInt8 = 0
-            guard !state.isCut, recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0 else { return }
-            state.isCut = true
-            cut()
-        }
+    /// No request is being served and no byte of one waits in the socket.
+    var isQuiet: Bool {
+        guard exchange == nil else { return false }
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
     }
 
     /// Ends the connection under libmicrohttpd, which notices at once and cleans up. Only while listed.

@@ -122,7 +122,10 @@ public final class HTTPServer: Sendable {
         let limits = configuration.limits
         let overdue = state.withLock { state in
             var overdue = 0
-            for connection in state.connections.values where connection.cutIfOverdue(at: now, limits: limits) { overdue += 1 }
+            for connection in state.connections.values where connection.isOverdue(at: now, limits: limits) {
+                connection.cut()
+                overdue += 1
+            }
             return overdue
         }
         if overdue > 0 { count("overdue", by: overdue) }
@@ -132,7 +135,7 @@ public final class HTTPServer: Sendable {
     private func drainOnce() {
         for connection in snapshot() { connection.exchange?.drain() }
         state.withLock { state in
-            for connection in state.connections.values { connection.cutIfQuiet() }
+            for connection in state.connections.values where connection.isQuiet { connection.cut() }
         }
     }
 
@@ -149,9 +152,9 @@ public final class HTTPServer: Sendable {
 
     func closed(_ connection: Connection) { state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection)) } }
 
-    /// False for a connection that was cut, and once the grace of a stop has passed: nothing may be suspended any more.
+    /// False once the grace of a stop has passed: nothing may be suspended any more.
     func admit(_ exchange: Exchange) -> Bool {
-        guard exchange.connection.enter(exchange) else { return false }
+        exchange.connection.enter(exchange)
         return state.withLock { !$0.hasAbandoned }
     }
 

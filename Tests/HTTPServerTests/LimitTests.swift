@@ -72,9 +72,7 @@ import Testing
 
     @Test func cutsSlowHeaders() async throws {
         let metrics = MetricsRegistry()
-        try await withServer(metrics: metrics) { _ in
-            .text("")
-        } _: { server in
+        try await withServer(metrics: metrics, handler: { _ in .text("") }) { server in
             let port = server.port
             let (early, late) = try await onThread {
                 let client = try RawClient(port: port)
@@ -93,9 +91,7 @@ import Testing
     }
 
     @Test func cutsSilentConnections() async throws {
-        try await withServer { _ in
-            .text("")
-        } _: { server in
+        try await withServer(handler: { _ in .text("") }) { server in
             let port = server.port
             try await onThread {
                 let silent = try RawClient(port: port)
@@ -165,9 +161,7 @@ import Testing
     @Test func connectionsOverTheLimitWait() async throws {
         var limits = HTTPServerLimits()
         limits.connections = 8
-        try await withServer(limits: limits) { _ in
-            .text("")
-        } _: { server in
+        try await withServer(limits: limits, handler: { _ in .text("") }) { server in
             let port = server.port
             try await onThread {
                 var clients = try (0..<8).map { _ in
@@ -189,9 +183,7 @@ import Testing
     @Test func oneAddressCannotTakeAllConnections() async throws {
         var limits = HTTPServerLimits()
         limits.connectionsPerAddress = 4
-        try await withServer(limits: limits) { _ in
-            .text("")
-        } _: { server in
+        try await withServer(limits: limits, handler: { _ in .text("") }) { server in
             let port = server.port
             try await onThread {
                 let clients = try (0..<4).map { _ in

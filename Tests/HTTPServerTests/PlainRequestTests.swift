@@ -102,10 +102,8 @@ import Testing
     }
 
     @Test func immediateHandlerAnswersInPlaceAndMayDecline() async throws {
-        @Sendable func answerNow(_ request: HTTPRequest) -> HTTPResponse? { request.path == "/now" ? .text("now") : nil }
-        try await withServer(immediate: answerNow) { _ in
-            .text("later")
-        } _: { server async throws in
+        try await withServer(immediate: { $0.path == "/now" ? .text("now") : nil }, handler: { _ in .text("later") }) {
+            server async throws in
             #expect(try await curl("http://127.0.0.1:\(server.port)/now").output == "now")
             #expect(try await curl("http://127.0.0.1:\(server.port)/else").output == "later")
         }
@@ -152,9 +150,7 @@ import Testing
     }
 
     @Test func refusesToStartOnATakenPortOrBadHost() async throws {
-        try await withServer { _ in
-            .text("")
-        } _: { server in
+        try await withServer(handler: { _ in .text("") }) { server in
             let second = HTTPServer(
                 configuration: HTTPServerConfiguration(port: server.port), logger: Logger(label: "test"), handler: { _ in .text("") })
             let error = #expect(throws: HTTPServerError.self) { try second.start() }
