@@ -69,7 +69,8 @@ let targets: [Target] =
         tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests("ServiceKitTests", ["ServiceKit", "Domain", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests(
-            "IngestionTests", ["Ingestion", "DeviceJSON", "MQTTClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
+            "IngestionTests",
+            ["Ingestion", "DeviceJSON", "MQTTClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests(
             "TimeseriesWriterTests", ["TimeseriesWriter", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests("MartletToolTests", ["MartletTool", "Wire", "Domain", "TestSupport"]),

@@ -8,6 +8,8 @@ public struct IngestionMetrics: Sendable {
     let rejected: [Counter]
     let deadLetters: [Counter]
     let returned: Counter
+    /// Counted by itself, not as what is left over, so that the books can be found wrong.
+    let inFlight: Gauge
     let samples: Counter
     let events: [String: Counter]
     let reconnects: Counter
@@ -17,21 +19,17 @@ public struct IngestionMetrics: Sendable {
     let deliverySeconds: Histogram
 
     public init(_ registry: MetricsRegistry) {
-        let received = registry.counter(
+        received = registry.counter(
             "iot_mqtt_messages_received_total", help: "MQTT messages read from the broker, including those delivered again.")
-        let produced = registry.counter("iot_mqtt_messages_produced_total", help: "MQTT messages whose records Kafka has acknowledged.")
-        let rejected = Rejection.reasonCodes.map {
+        produced = registry.counter("iot_mqtt_messages_produced_total", help: "MQTT messages whose records Kafka has acknowledged.")
+        rejected = Rejection.reasonCodes.map {
             registry.counter(
                 "iot_mqtt_messages_rejected_total", help: "MQTT messages that Kafka has acknowledged as dead letters.",
                 labels: ["reason": $0])
         }
-        let returned = registry.counter(
+        returned = registry.counter(
             "iot_mqtt_messages_returned_total",
             help: "MQTT messages not acknowledged, because Kafka did not take them: the broker delivers again.")
-        self.received = received
-        self.produced = produced
-        self.rejected = rejected
-        self.returned = returned
         deadLetters = Rejection.reasonCodes.map {
             registry.counter("iot_dead_letters_total", help: "Records written to the dead-letter topic.", labels: ["reason": $0])
         }
@@ -54,11 +52,7 @@ public struct IngestionMetrics: Sendable {
         deliverySeconds = registry.histogram(
             "iot_kafka_delivery_seconds", help: "From the first record of a batch handed over until Kafka acknowledged its last.",
             buckets: Histogram.latencyBuckets)
-        registry.gaugeFunction(
-            "iot_mqtt_messages_in_flight", help: "MQTT messages received whose fate is open: received − produced − rejected − returned."
-        ) {
-            let done = produced.value + returned.value + rejected.reduce(0) { $0 + $1.value }
-            return Double(Int64(bitPattern: received.value &- done))
-        }
+        inFlight = registry.gauge(
+            "iot_mqtt_messages_in_flight", help: "MQTT messages received whose fate is open: their batch waits for Kafka.")
     }
 }

@@ -117,6 +117,7 @@ final class MessageIntake: MQTTBatchHandler {
 
     func batchEnded(messages: Int) throws {
         metrics.received.increment(by: UInt64(messages))
+        metrics.inFlight.add(Double(messages))
         let time = now()
         status.update {
             $0.received += UInt64(messages)
@@ -130,6 +131,7 @@ final class MessageIntake: MQTTBatchHandler {
         metrics.deliverySeconds.observe(end - batchStart)
         metrics.batchMessages.observe(Double(messages))
         count()
+        metrics.inFlight.add(-Double(messages))
         defer {
             ledger.removeAll()
             events.removeAll(keepingCapacity: true)
