@@ -60,6 +60,7 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
     }
 
     func assign(_ client: OpaquePointer, _ offsets: [TopicPartition: Int64]) throws(KafkaError) {
+        if !starts.isEmpty { settle(client) }
         let list = PartitionList(offsets)
         let code = rd_kafka_assign(client, list.pointer)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
@@ -70,6 +71,16 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
         starts = offsets
         for partition in offsets.keys { metrics?.set(lag: nil, of: partition) }
         incidents.removeAll()
+    }
+
+    /// librdkafka 2.0.2 ends the process (`rktp_started`) when a partition is taken away again before its last change is through: assign,
+    /// stop, stopped are three steps in the queue of its main thread. A question that the same thread answers comes behind a step.
+    private func settle(_ client: OpaquePointer) {
+        for _ in 0..<4 {
+            var answer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+            guard rd_kafka_assignment(client, &answer) == RD_KAFKA_RESP_ERR_NO_ERROR, let answer else { return }
+            rd_kafka_topic_partition_list_destroy(answer)
+        }
     }
 
     private func forgetPlaces() {
