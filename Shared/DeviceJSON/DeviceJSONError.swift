@@ -22,6 +22,7 @@ public struct DeviceJSONError: Error, Hashable, Sendable, CustomStringConvertibl
         case qualityUnknown = "quality_unknown"
         case timeInvalid = "time_invalid"
         case sequenceInvalid = "sequence_invalid"
+        case sequenceRepeated = "sequence_repeated"
         case statusMissing = "status_missing"
         case statusInvalid = "status_invalid"
     }
@@ -62,6 +63,7 @@ public struct DeviceJSONError: Error, Hashable, Sendable, CustomStringConvertibl
         case .qualityUnknown: "quality must be good, uncertain, bad or 0 to 3"
         case .timeInvalid: "time must be a number since the epoch or RFC 3339"
         case .sequenceInvalid: "sequence and stream must be integers from 0 to 9223372036854775806"
+        case .sequenceRepeated: "readings that do not follow each other have the same sequence number"
         case .statusMissing: "no status"
         case .statusInvalid: "status must be a word of 1 to 64 letters, digits, '.', '_', '-'"
         }

@@ -42,6 +42,10 @@ public struct DeviceJSONReader: ~Copyable {
         try scanner.expectEnd()
         guard !samples.isEmpty else { throw DeviceJSONError(.readingsMissing, "payload", at: 0) }
         plan = RecordPlan(readings: readings, stream: context.stream, sequence: context.sequence)
+        // Each number is one record: the second one would be taken for a repeat of the first, and dropped.
+        if case .perReading = plan, RecordPlan.repeatsNumber(readings) {
+            throw DeviceJSONError(.sequenceRepeated, "seq", at: 0)
+        }
     }
 
     /// Lets go of the borrowed bytes.
@@ -80,7 +84,14 @@ public struct DeviceJSONReader: ~Copyable {
             try appendSingle(members, time, readingStart: start)
         }
         let sequence = try scanner.sequence(of: members, stream: context.stream)
-        readings.append(PendingReading(firstSample: firstSample, sampleCount: samples.count - firstSample, sequence: sequence))
+        let sampleCount = samples.count - firstSample
+        guard sampleCount > 0 else { return }
+        if let sequence, let last = readings.last, last.sequence == sequence {
+            // Neighbours of one number are one reading, one metric each.
+            readings[readings.count - 1].sampleCount += sampleCount
+        } else {
+            readings.append(PendingReading(firstSample: firstSample, sampleCount: sampleCount, sequence: sequence))
+        }
     }
 
     @inline(__always)

@@ -60,6 +60,13 @@ enum RecordPlan {
         self = Self.consecutive(readings).map { .whole($0) } ?? .perReading
     }
 
+    /// Whether two readings have the same stream and number. Costs memory only when the numbers do not rise.
+    static func repeatsNumber(_ readings: [PendingReading]) -> Bool {
+        let numbers = readings.compactMap(\.sequence)
+        let rising = zip(numbers, numbers.dropFirst()).allSatisfy { $0.stream == $1.stream && $0.first < $1.first }
+        return !rising && Set(numbers).count < numbers.count
+    }
+
     /// One sample each, numbers of one stream that follow each other.
     private static func consecutive(_ readings: [PendingReading]) -> StreamSequence? {
         guard let first = readings.first?.sequence else { return nil }

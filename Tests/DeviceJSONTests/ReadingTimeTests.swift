@@ -93,6 +93,29 @@ import Wire
         #expect(records[0].samples.map(\.metric.text) == ["a", "b", "a"])
     }
 
+    @Test func neighboursOfOneNumberAreOneReading() throws {
+        let whole = try read(#"[{"metric":"t","value":21,"seq":7},{"metric":"h","value":40,"seq":7}]"#)
+        #expect(whole.count == 1)
+        #expect(whole[0].sequence == StreamSequence(stream: 0, first: 7))
+        #expect(whole[0].samples.map(\.metric.text) == ["t", "h"])
+        let mixed = try read(
+            #"[{"metric":"t","value":21,"seq":7},{"metric":"h","value":40,"seq":7},{"metric":"t","value":22,"seq":8}]"#)
+        #expect(mixed.map(\.samples.count) == [2, 1])
+        #expect(mixed.map(\.sequence?.first) == [7, 8])
+    }
+
+    /// The second one would be dropped as a repeat of the first: better refused with a reason than lost.
+    @Test func aNumberThatComesBackIsRefused() {
+        let json = #"[{"metric":"t","value":1,"seq":7},{"metric":"t","value":2,"seq":8},{"metric":"h","value":3,"seq":7}]"#
+        #expect(reason(json) == .sequenceRepeated)
+    }
+
+    @Test func anEmptyReadingMakesNoRecord() throws {
+        let records = try read(#"[{"metric":"t","value":1,"seq":1},{"data":{},"seq":9}]"#)
+        #expect(records.map(\.sequence?.first) == [1])
+        #expect(reason(#"[{"data":{},"seq":1}]"#) == .readingsMissing)
+    }
+
     @Test(arguments: [
         #"[{"metric":"a","value":1,"seq":5},{"metric":"b","value":2,"seq":7}]"#,
         #"[{"metric":"a","value":1,"seq":6},{"metric":"b","value":2,"seq":5}]"#,

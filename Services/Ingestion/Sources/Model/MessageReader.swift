@@ -50,14 +50,21 @@ struct MessageReader: ~Copyable {
         context.sequence = properties.sequence
         defer { json.finish() }
         do { try json.read(payload, context) } catch { throw Rejection(error) }
+        // A message is stored whole or refused whole: none of several records leaves before the last has been found good.
+        if json.recordCount > 1 { for record in 0..<json.recordCount { try encode(record: record) } }
         for record in 0..<json.recordCount {
-            do {
-                try json.write(record: record, into: &buffer)
-                try TelemetryCodec.encode(buffer, into: &encoded)
-            } catch { throw Rejection(error) }
+            try encode(record: record)
             encoded.withUnsafeBytes(send)
         }
         return json.sampleCount
+    }
+
+    @inline(__always)
+    private mutating func encode(record: Int) throws(Rejection) {
+        do {
+            try json.write(record: record, into: &buffer)
+            try TelemetryCodec.encode(buffer, into: &encoded)
+        } catch { throw Rejection(error) }
     }
 
     mutating func readStatus(

@@ -66,7 +66,7 @@ final class MQTTSource: Service {
     /// One connection's life.
     private func serve(
         _ subscriber: MQTTSubscriberLoop, _ producer: RecordProducer, _ intake: MessageIntake, _ shutdown: ShutdownSignal, _ logger: Logger,
-        subscribed: () -> Void
+        stored: () -> Void
     ) throws {
         try subscriber.connect()
         status.enter("connecting")
@@ -77,9 +77,9 @@ final class MQTTSource: Service {
                 status.enter(subscriber.state.rawValue, sessionPresent: subscriber.sessionPresent)
                 if subscriber.state == .subscribed {
                     logger.info("subscribed", metadata: ["broker": status.broker, "session_present": "\(subscriber.sessionPresent)"])
-                    subscribed()
                 }
             }
+            if handled > 0 { stored() }
             if handled == 0 { try producer.serve() }
         }
     }
