@@ -113,7 +113,8 @@ private final class PoolQueue: Sendable {
         let outcome = content.withLock { content -> Outcome in
             if content.isClosed { return .refused(.closed) }
             content.jobs.removeAll { $0.isOver }
-            if content.jobs.count >= configuration.maxWaiting {
+            let free = content.idle + configuration.size - content.workers
+            if content.jobs.count >= configuration.maxWaiting + free {
                 return .refused(.exhausted(connections: configuration.size, waiting: content.jobs.count))
             }
             content.jobs.append(job)

@@ -50,6 +50,15 @@ struct PostgresPoolTests {
         }
     }
 
+    @Test func withoutAQueueAFreeConnectionStillServes() async throws {
+        try await withPostgresDatabase { url, _ in
+            let pool = PostgresPool(.init(url: url, options: testOptions, size: 1, maxWaiting: 0))
+            defer { pool.close() }
+            let process = try await pool.run { $0.serverProcessID }
+            #expect(process > 0)
+        }
+    }
+
     @Test func cancellingTheTaskCancelsTheStatement() async throws {
         try await withPostgresDatabase { url, server in
             let pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "cancelled"), size: 1))

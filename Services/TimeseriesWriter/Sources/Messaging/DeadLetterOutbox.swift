@@ -57,6 +57,8 @@ final class DeadLetterOutbox {
             // A fatal or purged producer is of no more use; late reports of this round must not be taken for the next one's.
             producer?.close()
             producer = nil
+            // Not as the KafkaError it may be: the loop would take that for its consumer's.
+            if let error = error as? KafkaError { throw Failure.notDelivered(letters.count, reason: error.description) }
             throw error
         }
     }
