@@ -10,7 +10,7 @@ enum PeerCertificate {
         case .optional: gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST)
         case .required: gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE)
         }
-        // GnuTLS's own verification (gnutls_session_set_verify_cert) would refuse a client without a certificate even when none is required.
+        // GnuTLS's own verification (gnutls_session_set_verify_cert) would refuse a client without a certificate even if none is required.
         gnutls_session_set_verify_function(session) { session in
             guard let session else { return GNUTLS_E_CERTIFICATE_ERROR }
             return PeerCertificate.verify(session) ? 0 : GNUTLS_E_CERTIFICATE_ERROR

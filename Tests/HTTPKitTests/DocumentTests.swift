@@ -14,7 +14,7 @@ import Testing
         #expect(document.render() == document.render())
     }
 
-    /// What OpenAPI 3.1 demands of a document: every operation with unique id and responses, every placeholder declared, every reference there.
+    /// What OpenAPI 3.1 demands of a document: operations with unique id and responses, placeholders declared, references there.
     @Test func hasTheStructureOfOpenAPI() throws {
         let document = try document()
         #expect(document["openapi"] as? String == "3.1.0")

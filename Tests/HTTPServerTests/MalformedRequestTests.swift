@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    /// Known shapes changed at random places: bytes replaced, inserted, removed, doubled. What remains a sound request may be served; nothing
+    /// Known shapes changed at random places: bytes replaced, inserted, removed, doubled. What remains sound may be served; nothing
     /// may be served behind a shape that is known to be wrong, and the server lives.
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func survivesMutatedRequests(seed: UInt64) async throws {
@@ -160,7 +160,7 @@ import Testing
         #expect(smuggledNow == 0)
     }
 
-    /// What comes back until the server closes. libmicrohttpd overlooks the end of a connection that comes together with half a request line;
+    /// What comes back until the server closes. libmicrohttpd overlooks the end of a connection that comes with half a request line;
     /// the server cuts it when the time for headers has passed, which is at once here.
     private static func exchange(_ server: HTTPServer, _ bytes: [UInt8]) throws -> String {
         let client = try RawClient(port: server.port)

@@ -46,7 +46,7 @@ final class RawClient: @unchecked Sendable {
         let all = Array(bytes)
         var sent = 0
         while sent < all.count {
-            let count = all.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress! + sent, all.count - sent, Int32(MSG_NOSIGNAL)) }
+            let count = all[sent...].withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { return false }
             sent += count
         }

@@ -121,7 +121,8 @@ struct KafkaGroupTests {
             try consume(quick, other) { sink.count == 3 }
             #expect(throws: CountingSink.Zombie.self) { try sink.store(held, of: partition, from: 0) }
             other.close()
-            // Back again, it is told that its partition was taken (whether as lost depends on what came first), and goes on from the sink's offset.
+            // Back again, it is told that its partition was taken (as lost or not, by what came first), and goes on from the sink's
+            // offset.
             try consume(slow, sleeper) { slow.assignments >= 2 && sleeper.assignment == [partition] }
             #expect(!slow.revocations.isEmpty)
             #expect(sleeper.positions() == [partition: 3])
