@@ -84,8 +84,11 @@ final class DeliveryWaiter: Sendable {
         while !isStopped {
             guard let event = EventHandle(polling: events, timeoutMilliseconds: -1) else { continue }
             // A fatal producer reports its records as failed by itself; nothing more to do than to go on handing these out.
-            let count = event.forEachDelivery { tag, error in finish(tag, error.map { .failure($0) } ?? .success(())) }
-            unreported.count.subtract(count, ordering: .releasing)
+            _ = event.forEachDelivery { tag, error in
+                // Before its sender wakes: it finds its own record counted as reported.
+                unreported.count.subtract(1, ordering: .releasing)
+                finish(tag, error.map { .failure($0) } ?? .success(()))
+            }
         }
     }
 
