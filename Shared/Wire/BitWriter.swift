@@ -43,6 +43,20 @@ struct BitWriter {
         }
     }
 
+    /// Bits that `signed` takes.
+    @inline(__always)
+    static func signedLength(_ value: Int64) -> Int {
+        switch 64 - zigzagEncoded(value).leadingZeroBitCount {
+        case 0: 1
+        case ...3: 5
+        case ...6: 9
+        case ...12: 16
+        case ...20: 25
+        case ...36: 42
+        default: 70
+        }
+    }
+
     mutating func finish(_ bytes: inout ByteWriter) {
         while pendingBits > 0 {
             let shift = pendingBits - 8

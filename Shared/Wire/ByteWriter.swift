@@ -6,6 +6,9 @@ struct ByteWriter {
 
     init(_ memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
 
+    /// Forgets what was written from `position` on.
+    mutating func rewind(to position: Int) { self.position = min(position, self.position) }
+
     @inline(__always)
     private func reserve(_ count: Int) { precondition(memory.count - position >= count, "the bound of the message's size was too small") }
 
@@ -42,6 +45,9 @@ struct ByteWriter {
         memory[position] = UInt8(truncatingIfNeeded: rest)
         position += 1
     }
+
+    /// Bytes that `varint` takes.
+    static func varintLength(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
 
     @inline(__always)
     mutating func zigzag(_ value: Int64) { varint(zigzagEncoded(value)) }

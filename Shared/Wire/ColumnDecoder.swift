@@ -72,61 +72,25 @@ enum ColumnDecoder {
         }
         let first = try reader.time(relativeTo: batch.ingestTime, "time").microseconds
         let unit = RunShape.timeUnit(run.timeCode)
-        try batch.fillEntries(run.samples, &reader, "time") { (entries, bits) throws(WireError) in
-            var (time, delta): (Int64, Int64) = (first, 0)
-            entries[0].time = first
-            for index in 1..<max(1, entries.count) {
-                delta = delta &+ (try bits.signed())
-                time = time &+ delta &* unit
-                guard Timestamp(microseconds: time).isRepresentable else { throw bits.error(.invalidField) }
-                entries[index].time = time
-            }
+        try batch.fillEntries(run.samples, &reader) { (entries, reader) throws(WireError) in
+            try reader.timeColumn(first: first, unit: unit, into: entries)
         }
     }
 
     private static func decodeValues(_ reader: inout ByteReader, _ run: Run, _ batch: inout TelemetryBuffer) throws(WireError) {
-        switch run.type {
-        case RunShape.int:
-            try decodeIntegers(&reader, run, &batch) { UInt64(bitPattern: $0) }
-        case RunShape.decimal:
-            let start = reader.position
-            let exponent = Int(try reader.byte("exponent"))
-            guard exponent <= DecimalDouble.maximumExponent else { throw reader.error(.invalidField, "exponent", at: start) }
-            try decodeIntegers(&reader, run, &batch) {
-                guard $0.magnitude <= DecimalDouble.columnMantissaLimit.magnitude else { return nil }
-                return DecimalDouble.value(mantissa: $0, exponent: exponent).bitPattern
-            }
-        case RunShape.bool:
-            try batch.fillEntries(run.samples, &reader, "value") { (entries, bits) throws(WireError) in
-                for index in entries.indices { entries[index].payload = try bits.read(1) }
-            }
-        case RunShape.string:
+        if run.type == RunShape.string {
             for index in run.samples {
                 let string = try reader.stringValue()
                 batch.entries[index].payload = batch.arena.append(string).packed
             }
-        default:
-            try batch.fillEntries(run.samples, &reader, "value") { (entries, bits) throws(WireError) in
-                var gorilla = GorillaDecoder()
-                for index in entries.indices { entries[index].payload = try gorilla.read(&bits) }
-            }
+            return
         }
-    }
-
-    /// First value as zig-zag varint, then differences in the signed code. `payload` is nil for a value that cannot be.
-    @inline(__always)
-    private static func decodeIntegers(
-        _ reader: inout ByteReader, _ run: Run, _ batch: inout TelemetryBuffer, _ payload: (Int64) -> UInt64?
-    ) throws(WireError) {
-        let start = reader.position
-        var number = try reader.zigzag("value")
-        guard let first = payload(number) else { throw reader.error(.invalidField, "value", at: start) }
-        try batch.fillEntries(run.samples, &reader, "value") { (entries, bits) throws(WireError) in
-            entries[0].payload = first
-            for index in 1..<max(1, entries.count) {
-                number = number &+ (try bits.signed())
-                guard let next = payload(number) else { throw bits.error(.invalidField) }
-                entries[index].payload = next
+        try batch.fillEntries(run.samples, &reader) { (entries, reader) throws(WireError) in
+            switch run.type {
+            case RunShape.int: try reader.integerColumn(into: entries)
+            case RunShape.decimal: try reader.decimalColumn(into: entries)
+            case RunShape.bool: try reader.boolColumn(into: entries)
+            default: try reader.doubleColumn(into: entries)
             }
         }
     }
@@ -145,17 +109,13 @@ extension TelemetryBuffer {
         count += new
     }
 
-    /// Runs `body` over the entries of a run and a bit stream that starts at the reader's position; moves the reader past it.
+    /// Runs `body` over the entries of a run.
     @inline(__always)
     fileprivate mutating func fillEntries(
-        _ run: Range<Int>, _ reader: inout ByteReader, _ field: StaticString,
-        _ body: (inout UnsafeMutableBufferPointer<Entry>, inout BitReader) throws(WireError) -> Void
+        _ run: Range<Int>, _ reader: inout ByteReader, _ body: (ByteReader.Entries, inout ByteReader) throws(WireError) -> Void
     ) throws(WireError) {
-        var bits = BitReader(reader, field)
-        try entries.withUnsafeMutableBufferPointer { (all: inout UnsafeMutableBufferPointer<Entry>) throws(WireError) in
-            var entries = UnsafeMutableBufferPointer(rebasing: all[run])
-            try body(&entries, &bits)
+        try entries.withUnsafeMutableBufferPointer { (all: inout ByteReader.Entries) throws(WireError) in
+            try body(ByteReader.Entries(rebasing: all[run]), &reader)
         }
-        reader.skip(to: bits.end)
     }
 }

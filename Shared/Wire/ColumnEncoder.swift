@@ -76,7 +76,9 @@ struct ColumnEncoder {
         let first = samples[run.lowerBound]
         writer.varint(UInt64(first.series))
         writer.varint(UInt64(run.count))
-        let exponent = first.kind == .double ? commonExponent(samples, run) : nil
+        let exponent =
+            first.kind == .double
+            ? DecimalDouble.commonExponent(run.count) { Double(bitPattern: samples[run.lowerBound + $0].payload) } : nil
         let timeCode = timeCode(samples, run, previous)
         var shape = exponent != nil ? RunShape.decimal : first.kind.rawValue
         shape |= timeCode << RunShape.timeShift
@@ -88,12 +90,27 @@ struct ColumnEncoder {
         } else if first.quality != 0 {
             writer.byte(first.quality)
         }
-        if timeCode != RunShape.sameTimes { encodeTimes(samples, run, unit: RunShape.timeUnit(timeCode), &writer) }
-        switch first.kind {
+        let start = run.lowerBound
+        if timeCode != RunShape.sameTimes {
+            writer.zigzag(first.time &- batch.ingestTime)
+            writer.timeColumn(run.count, unit: RunShape.timeUnit(timeCode)) { samples[start + $0].time }
+        }
+        encodeValues(samples, run, exponent, &writer)
+    }
+
+    private func encodeValues(_ samples: Samples, _ run: Range<Int>, _ exponent: Int?, _ writer: inout ByteWriter) {
+        let start = run.lowerBound
+        switch samples[start].kind {
         case .double:
-            if let exponent { encodeDecimals(samples, run, exponent, &writer) } else { encodeDoubles(samples, run, &writer) }
-        case .int: encodeIntegers(samples, run, &writer) { Int64(bitPattern: $0) }
-        case .bool: encodeBools(samples, run, &writer)
+            guard let exponent else { return writer.doubleColumn(run.count) { samples[start + $0].payload } }
+            writer.byte(UInt8(exponent))
+            writer.integerColumn(run.count) {
+                // `commonExponent` has seen that it is one.
+                let value = Double(bitPattern: samples[start + $0].payload)
+                return DecimalDouble.mantissa(value, exponent: exponent, limit: DecimalDouble.columnMantissaLimit) ?? 0
+            }
+        case .int: writer.integerColumn(run.count) { Int64(bitPattern: samples[start + $0].payload) }
+        case .bool: writer.boolColumn(run.count) { samples[start + $0].payload }
         case .string: for index in run { writer.sized(batch.text[TextArena.Slice(packed: samples[index].payload)]) }
         }
     }
@@ -111,69 +128,5 @@ struct ColumnEncoder {
             if code == 0 { break }
         }
         return code
-    }
-
-    private func encodeTimes(_ samples: Samples, _ run: Range<Int>, unit: Int64, _ writer: inout ByteWriter) {
-        var time = samples[run.lowerBound].time
-        writer.zigzag(time &- batch.ingestTime)
-        var bits = BitWriter()
-        var delta: Int64 = 0
-        for index in run.dropFirst() {
-            let newDelta = (samples[index].time - time) / unit
-            bits.signed(newDelta - delta, to: &writer)
-            (time, delta) = (samples[index].time, newDelta)
-        }
-        bits.finish(&writer)
-    }
-
-    /// The exponent with which every value of the run is an exact decimal; nil when one is not.
-    private func commonExponent(_ samples: Samples, _ run: Range<Int>) -> Int? {
-        let limit = DecimalDouble.columnMantissaLimit
-        var exponent = 0
-        for index in run {
-            let value = Double(bitPattern: samples[index].payload)
-            while DecimalDouble.mantissa(value, exponent: exponent, limit: limit) == nil {
-                exponent += 1
-                if exponent > DecimalDouble.maximumExponent { return nil }
-            }
-        }
-        let isCommon = run.allSatisfy {
-            DecimalDouble.mantissa(Double(bitPattern: samples[$0].payload), exponent: exponent, limit: limit) != nil
-        }
-        return isCommon ? exponent : nil
-    }
-
-    private func encodeDecimals(_ samples: Samples, _ run: Range<Int>, _ exponent: Int, _ writer: inout ByteWriter) {
-        writer.byte(UInt8(exponent))
-        encodeIntegers(samples, run, &writer) {
-            // `commonExponent` has seen that it is one.
-            DecimalDouble.mantissa(Double(bitPattern: $0), exponent: exponent, limit: DecimalDouble.columnMantissaLimit) ?? 0
-        }
-    }
-
-    @inline(__always)
-    private func encodeIntegers(_ samples: Samples, _ run: Range<Int>, _ writer: inout ByteWriter, _ number: (UInt64) -> Int64) {
-        var previous = number(samples[run.lowerBound].payload)
-        writer.zigzag(previous)
-        var bits = BitWriter()
-        for index in run.dropFirst() {
-            let next = number(samples[index].payload)
-            bits.signed(next &- previous, to: &writer)
-            previous = next
-        }
-        bits.finish(&writer)
-    }
-
-    private func encodeDoubles(_ samples: Samples, _ run: Range<Int>, _ writer: inout ByteWriter) {
-        var bits = BitWriter()
-        var gorilla = GorillaEncoder()
-        for index in run { gorilla.write(samples[index].payload, to: &bits, &writer) }
-        bits.finish(&writer)
-    }
-
-    private func encodeBools(_ samples: Samples, _ run: Range<Int>, _ writer: inout ByteWriter) {
-        var bits = BitWriter()
-        for index in run { bits.write(samples[index].payload, 1, to: &writer) }
-        bits.finish(&writer)
     }
 }

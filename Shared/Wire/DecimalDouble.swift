@@ -25,13 +25,18 @@ enum DecimalDouble {
     /// The mantissa for this exponent; nil when the value has none below `limit`.
     @inline(__always)
     static func mantissa(_ value: Double, exponent: Int, limit: Int64) -> Int64? {
-        let power = power(exponent)
-        let scaled = value * power
+        guard let mantissa = nearestMantissa(value, exponent: exponent, limit: limit) else { return nil }
+        return (Double(mantissa) / power(exponent)).bitPattern == value.bitPattern ? mantissa : nil
+    }
+
+    /// Value × 10^exponent, rounded; nil when that is not below `limit`.
+    @inline(__always)
+    static func nearestMantissa(_ value: Double, exponent: Int, limit: Int64) -> Int64? {
+        let scaled = value * power(exponent)
         // False for NaN too.
         guard scaled.magnitude < Double(limit) else { return nil }
         let mantissa = Int64(scaled + (scaled < 0 ? -0.5 : 0.5))
-        guard mantissa.magnitude < limit.magnitude, (Double(mantissa) / power).bitPattern == value.bitPattern else { return nil }
-        return mantissa
+        return mantissa.magnitude < limit.magnitude ? mantissa : nil
     }
 
     /// The form with the smallest exponent; nil when there is none that is shorter than eight bytes.

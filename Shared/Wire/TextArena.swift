@@ -39,7 +39,7 @@ struct TextArena: Sendable {
     }
 
     private mutating func grow(by needed: Int) {
-        storage.append(contentsOf: repeatElement(0, count: max(256, storage.count, needed)))
+        storage.append(contentsOf: [UInt8](repeating: 0, count: max(256, storage.count, needed)))
     }
 
     @inline(__always)

@@ -24,10 +24,12 @@ public struct WireBuffer: Sendable {
     }
 
     /// Replaces the content by what `body` writes, which is at most `bound` bytes.
-    /// - Throws: `limitExceeded` when the message is longer than a message may be.
-    mutating func replace(bound: Int, _ body: (inout ByteWriter, inout GroupingScratch) -> Void) throws(WireError) {
+    /// - Throws: `limitExceeded` when the message is longer than `limit`.
+    mutating func replace(
+        bound: Int, limit: Int = WireLimits.messageBytes, _ body: (inout ByteWriter, inout GroupingScratch) -> Void
+    ) throws(WireError) {
         if storage.count < bound {
-            storage = [UInt8](repeating: 0, count: max(bound, min(2 * storage.count, WireLimits.messageBytes)))
+            storage = [UInt8](repeating: 0, count: max(bound, min(2 * storage.count, limit)))
         }
         count = 0
         let written = storage.withUnsafeMutableBytes { memory in
@@ -35,7 +37,7 @@ public struct WireBuffer: Sendable {
             body(&writer, &scratch)
             return writer.position
         }
-        if written > WireLimits.messageBytes { throw WireError(.limitExceeded, offset: 0, field: "message") }
+        if written > limit { throw WireError(.limitExceeded, offset: 0, field: "message") }
         count = written
     }
 }

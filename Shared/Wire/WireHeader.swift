@@ -28,8 +28,10 @@ extension ByteWriter {
 
 extension ByteReader {
     /// Reads and checks the header.
-    mutating func header(_ schema: MessageSchema) throws(WireError) -> (version: UInt8, flags: UInt8) {
-        if bytes.count > WireLimits.messageBytes { throw WireError(.limitExceeded, offset: 0, field: "message") }
+    mutating func header(
+        _ schema: MessageSchema, limit: Int = WireLimits.messageBytes
+    ) throws(WireError) -> (version: UInt8, flags: UInt8) {
+        if bytes.count > limit { throw WireError(.limitExceeded, offset: 0, field: "message") }
         guard try byte("magic") == WireHeader.magic else { throw error(.badMagic, "magic", at: 0) }
         guard try byte("schema") == schema.id else { throw error(.unknownSchema, "schema", at: 1) }
         let version = try byte("version")

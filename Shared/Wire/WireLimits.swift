@@ -5,6 +5,10 @@ public enum WireLimits {
     /// A whole message.
     public static let messageBytes = 1 << 20
     public static let samplesPerBatch = 10_000
+    /// Points of a series chunk: 290 a second for an hour.
+    public static let pointsPerChunk = 1 << 20
+    /// A whole series chunk; also the text within.
+    public static let chunkBytes = 32 << 20
     public static let deviceBytes = DeviceID.maximumBytes
     public static let metricBytes = MetricName.maximumBytes
     public static let unitBytes = Sample.maximumUnitBytes

@@ -16,7 +16,27 @@ public func fuzzWire(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     check(TelemetryBatch.self, bytes)
     check(DeviceEvent.self, bytes)
     check(DeadLetter.self, bytes)
+    checkChunk(bytes)
     return 0
+}
+
+/// A chunk's regular times and constant runs take no bytes per point: its memory is bounded by its limit only.
+private func checkChunk(_ bytes: UnsafeRawBufferPointer) {
+    var (chunk, again, output, rewritten) = (ChunkBuffer(), ChunkBuffer(), WireBuffer(), WireBuffer())
+    do throws(WireError) { try SeriesChunkCodec.decode(bytes, base: .unixEpoch, into: &chunk) } catch {
+        return precondition(error.offset <= bytes.count, "error beyond the end")
+    }
+    precondition(chunk.count <= WireLimits.pointsPerChunk)
+    do throws(WireError) {
+        try SeriesChunkCodec.encode(chunk, base: .unixEpoch, into: &output)
+        try output.withUnsafeBytes { written throws(WireError) in
+            try SeriesChunkCodec.decode(written, base: .unixEpoch, into: &again)
+        }
+        try SeriesChunkCodec.encode(again, base: .unixEpoch, into: &rewritten)
+    } catch {
+        preconditionFailure("a chunk that was read cannot be written or read again: \(error)")
+    }
+    precondition(again.count == chunk.count && rewritten.bytes == output.bytes, "a second round trip changed the bytes of a chunk")
 }
 
 private func check<Message: WireMessage>(_ type: Message.Type, _ bytes: UnsafeRawBufferPointer) {

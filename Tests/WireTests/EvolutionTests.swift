@@ -4,7 +4,7 @@ import Wire
 
 /// How readers and writers of different versions meet.
 @Suite struct EvolutionTests {
-    static let schemas: [UInt8] = [1, 2, 3]
+    static let schemas: [UInt8] = [1, 2, 3, 4]
 
     static func message(_ schema: UInt8) throws -> [UInt8] {
         switch schema {
@@ -13,6 +13,7 @@ import Wire
             try DeviceEvent(
                 device: DeviceID("d"), kind: .online, time: GoldenCases.measured, ingestTime: GoldenCases.ingest, source: .mqtt
             ).encoded()
+        case 4: try SeriesChunk(points: GoldenCases.points([.int(1), .int(2)])).encoded()
         default:
             try DeadLetter(
                 payload: [1], sourceTopic: "t", identity: nil, stage: .decode, reasonCode: "x", text: "", time: GoldenCases.ingest
@@ -25,6 +26,7 @@ import Wire
             switch schema {
             case 1: _ = try TelemetryBatch(decoding: bytes)
             case 2: _ = try DeviceEvent(decoding: bytes)
+            case 4: _ = try SeriesChunk(decoding: bytes)
             default: _ = try DeadLetter(decoding: bytes)
             }
         } catch { return error.code }
@@ -49,7 +51,7 @@ import Wire
         #expect(Self.code(good, schema) == nil)
         for (index, value, code) in [
             (0, UInt8(0x4C), WireError.Code.badMagic), (1, 0, .unknownSchema), (1, 200, .unknownSchema), (2, 0, .invalidVersion),
-            (3, good[3] | 0x08, .unknownFlags), (3, good[3] | 0x80, .unknownFlags),
+            (3, good[3] | 0x10, .unknownFlags), (3, good[3] | 0x80, .unknownFlags),
         ] {
             var bytes = good
             bytes[index] = value
@@ -58,7 +60,7 @@ import Wire
     }
 
     @Test func schemaIDsAreFixed() throws {
-        #expect([TelemetryBatch.schemaID, DeviceEvent.schemaID, DeadLetter.schemaID] == Self.schemas)
+        #expect([TelemetryBatch.schemaID, DeviceEvent.schemaID, DeadLetter.schemaID, SeriesChunkCodec.schemaID] == Self.schemas)
         for schema in Self.schemas {
             #expect(try Self.message(schema).withUnsafeBytes { WireHeader.schemaID(of: $0) } == schema)
         }

@@ -31,7 +31,7 @@ enum GoldenCases {
     static let ingest = Timestamp(microseconds: 1_767_225_600_123_456)
     static let measured = Timestamp(microseconds: 1_767_225_600_000_000)
 
-    static func all() throws -> [GoldenCase] { try singles() + columns() + events() + deadLetters() + future() }
+    static func all() throws -> [GoldenCase] { try singles() + columns() + events() + deadLetters() + chunks() + future() }
 
     static func batch(
         _ samples: [Sample], sequence: StreamSequence? = nil, ingest: Timestamp = ingest, source: SourceProtocol = .mqtt
@@ -206,6 +206,9 @@ enum GoldenCases {
                 name: "future-dead-letter", about: "The same for a dead letter",
                 message: DeadLetter(
                     payload: [1], sourceTopic: "t", identity: nil, stage: .rate, reasonCode: "too_fast", text: "", time: ingest),
+                direction: .decode, change: newer),
+            GoldenCase(
+                name: "future-chunk", about: "The same for a chunk", message: SeriesChunk(points: points([.int(1), .int(2)])),
                 direction: .decode, change: newer),
             GoldenCase(
                 name: "future-source", about: "A source that version 1 does not list reads as unknown",

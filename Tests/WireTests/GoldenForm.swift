@@ -91,18 +91,23 @@ extension TelemetryBatch: GoldenMessage {
     }
 
     private static func form(_ sample: Sample) -> JSONForm {
-        var members: [(String, JSONForm)] = [
+        let members: [(String, JSONForm)] = [
             ("metric", .text(sample.metric.text)), ("unit", .optional(sample.unit)), ("time", .int64(sample.time.microseconds)),
             ("quality", .number(Int(sample.quality.rawValue))),
         ]
-        switch sample.value {
+        return .object(members + JSONForm.members(of: sample.value))
+    }
+}
+
+extension JSONForm {
+    static func members(of value: MetricValue) -> [(String, JSONForm)] {
+        switch value {
         case .double(let value):
-            members += [("type", .text("double")), ("bits", .text(hex(value.bitPattern, digits: 16))), ("about", .text("\(value)"))]
-        case .int(let value): members += [("type", .text("int")), ("value", .int64(value))]
-        case .bool(let value): members += [("type", .text("bool")), ("value", .bool(value))]
-        case .string(let value): members += [("type", .text("string")), ("value", .text(value))]
+            [("type", .text("double")), ("bits", .text(hex(value.bitPattern, digits: 16))), ("about", .text("\(value)"))]
+        case .int(let value): [("type", .text("int")), ("value", .int64(value))]
+        case .bool(let value): [("type", .text("bool")), ("value", .bool(value))]
+        case .string(let value): [("type", .text("string")), ("value", .text(value))]
         }
-        return .object(members)
     }
 }
 

@@ -21,9 +21,9 @@ import Wire
         var random = SeededRandom(seed: seed)
         for round in 0..<8_000 {
             var bytes = random.bytes(Int.random(in: 0...60, using: &random))
-            let schema = UInt8(1 + round % 3)
+            let schema = UInt8(1 + round % 4)
             // Half of them get past the header.
-            if round % 2 == 0, bytes.count > 4 { bytes.replaceSubrange(0..<4, with: [0x4D, schema, 1, bytes[3] & 7]) }
+            if round % 2 == 0, bytes.count > 4 { bytes.replaceSubrange(0..<4, with: [0x4D, schema, 1, bytes[3] & 15]) }
             decodeAll(bytes)
         }
     }
@@ -41,6 +41,9 @@ import Wire
             }
             if let event = try? DeviceEvent(decoding: bytes) {
                 try #require(try DeviceEvent(decoding: try event.encoded()) == event, "MARTLET_TEST_SEED=\(seed)")
+            }
+            if let chunk = try? SeriesChunk(decoding: bytes) {
+                try #require(render(try SeriesChunk(decoding: chunk.encoded())) == render(chunk), "MARTLET_TEST_SEED=\(seed)")
             }
             if let letter = try? DeadLetter(decoding: bytes) {
                 try #require(try DeadLetter(decoding: try letter.encoded()) == letter, "MARTLET_TEST_SEED=\(seed)")
@@ -92,6 +95,7 @@ import Wire
         _ = try? TelemetryBatch(decoding: bytes)
         _ = try? DeviceEvent(decoding: bytes)
         _ = try? DeadLetter(decoding: bytes)
+        _ = try? SeriesChunk(decoding: bytes)
     }
 
     private func decodingError<M: WireMessage>(_ bytes: [UInt8], as message: M) -> WireError? { decodingError(bytes, as: M.self) }
@@ -101,5 +105,5 @@ import Wire
         return nil
     }
 
-    private func render(_ batch: TelemetryBatch) -> String { JSONForm.object(batch.form).render() }
+    private func render(_ message: some GoldenMessage) -> String { JSONForm.object(message.form).render() }
 }

@@ -7,6 +7,7 @@ The format is drawn in Shared/Wire/FORMAT.md; this file follows its sections. It
                            samples=[Sample("temperature", time=now_us, value=21.5, unit="°C")])
     record_value = batch.encode()      # publish with key b"pump-7" to the topic `telemetry`
     decode(record_value)               # any message, told apart by its schema id
+    decode_chunk(points, base=hour)    # column "points" of PostgreSQL's timeseries.sealed
 
 Times are integers: microseconds since the Unix epoch, UTC. Values keep their type: float → double, int → int64, bool, str.
 """
@@ -23,6 +24,8 @@ EARLIEST_TIME = -62_135_596_800_000_000
 LATEST_TIME = 253_402_300_799_999_999
 MAXIMUM_SEQUENCE_NUMBER = (1 << 63) - 2
 DEAD_LETTER_PAYLOAD_BYTES = 256 << 10
+POINTS_PER_CHUNK = 1 << 20
+CHUNK_BYTES = 32 << 20
 
 SOURCES = ["unknown", "mqtt", "coap", "http", "lorawan", "edge", "integration"]
 STAGES = ["unknown", "authenticate", "authorize", "size", "rate", "decode", "schema", "store"]
@@ -111,12 +114,35 @@ class DeadLetter:
         return _encode_dead_letter(self)
 
 
+@dataclass
+class Point:
+    time: int
+    value: Value
+    quality: int = 0
+
+
+@dataclass
+class SeriesChunk:
+    """Points of one series as storage keeps them; times count from `base`, which the bytes do not hold."""
+
+    base: int
+    points: List[Point]
+
+    def encode(self) -> bytes:
+        return _encode_chunk(self)
+
+
 def decode(data: bytes) -> Union[TelemetryBatch, DeviceEvent, DeadLetter]:
-    """Reads any message. Raises WireError, and nothing else, for whatever bytes."""
+    """Reads any message of Kafka. Raises WireError, and nothing else, for whatever bytes."""
     decoders = {1: _decode_batch, 2: _decode_event, 3: _decode_dead_letter}
     if len(data) >= 4 and data[0] == MAGIC and data[1] not in decoders:
         raise WireError("unknown_schema", "schema", 1)
     return decoders.get(data[1] if len(data) > 1 else 1, _decode_batch)(_Reader(data))
+
+
+def decode_chunk(data: bytes, base: int) -> SeriesChunk:
+    """Reads a chunk. Raises WireError, and nothing else, for whatever bytes."""
+    return _decode_chunk(_Reader(data), base)
 
 
 # ---- Bytes ----------------------------------------------------------------------------------------------------------
@@ -167,8 +193,8 @@ class _Reader:
     def remaining(self) -> int:
         return len(self.data) - self.position
 
-    def header(self, schema: int, known_version: int, known_flags: int) -> Tuple[int, int]:
-        if len(self.data) > MESSAGE_BYTES:
+    def header(self, schema: int, known_version: int, known_flags: int, limit: int = MESSAGE_BYTES) -> Tuple[int, int]:
+        if len(self.data) > limit:
             raise WireError("limit_exceeded", "message")
         if self.byte("magic") != MAGIC:
             raise self.fail("bad_magic", "magic", 0)
@@ -380,14 +406,19 @@ def _double_of(bits: int) -> float:
     return struct.unpack("<d", struct.pack("<Q", bits))[0]
 
 
-def _mantissa(value: float, exponent: int, limit: int) -> Optional[int]:
-    """The integer m with m / 10^exponent = value, bit for bit; None when there is none with |m| < limit."""
-    power = 10.0**exponent
-    scaled = value * power
+def _nearest_mantissa(value: float, exponent: int, limit: int) -> Optional[int]:
+    """value · 10^exponent, rounded; None when that is not below the limit."""
+    scaled = value * 10.0**exponent
     if not abs(scaled) < limit:  # also not a number
         return None
     mantissa = int(scaled - 0.5 if scaled < 0 else scaled + 0.5)
-    if abs(mantissa) >= limit or _bits_of(mantissa / power) != _bits_of(value):
+    return mantissa if abs(mantissa) < limit else None
+
+
+def _mantissa(value: float, exponent: int, limit: int) -> Optional[int]:
+    """The integer m with m / 10^exponent = value, bit for bit; None when there is none with |m| < limit."""
+    mantissa = _nearest_mantissa(value, exponent, limit)
+    if mantissa is None or _bits_of(mantissa / 10.0**exponent) != _bits_of(value):
         return None
     return mantissa
 
@@ -557,8 +588,8 @@ def _common_exponent(values: List[float]) -> Optional[int]:
     return exponent if all(_mantissa(value, exponent, 1 << 53) is not None for value in values) else None
 
 
-def _encode_times(out: _Writer, times: List[int], unit: int, ingest_time: int) -> None:
-    out.zigzag(times[0] - ingest_time)
+def _encode_times(out: _Writer, times: List[int], unit: int, base: int) -> None:
+    out.zigzag(times[0] - base)
     bits, delta = _BitWriter(), 0
     for before, time in zip(times, times[1:]):
         new_delta = (time - before) // unit
@@ -706,8 +737,8 @@ def _decode_run(reader: _Reader, names: list, previous_times: List[int], samples
     return times
 
 
-def _decode_times(reader: _Reader, count: int, unit: int, ingest_time: int) -> List[int]:
-    times = [reader.relative_time(ingest_time, "time")]
+def _decode_times(reader: _Reader, count: int, unit: int, base: int) -> List[int]:
+    times = [reader.relative_time(base, "time")]
     bits, delta = _BitReader(reader, "time"), 0
     for _ in range(count - 1):
         delta = _wrap(delta + bits.signed())
@@ -858,3 +889,235 @@ def _decode_dead_letter(reader: _Reader) -> DeadLetter:
     payload = reader.sized(DEAD_LETTER_PAYLOAD_BYTES, "payload")
     reader.finish(version, 1)
     return DeadLetter(payload, source_topic, stage, code.decode(), text, time, identity, origin, bool(flags & 4))
+
+
+# ---- SeriesChunk ----------------------------------------------------------------------------------------------------
+
+_QUALITIES, _REGULAR, _CONSTANT = 1, 2, 8
+_NEAR_SAMPLED = 32
+
+
+def _encode_chunk(chunk: SeriesChunk) -> bytes:
+    points = chunk.points
+    if len(points) > POINTS_PER_CHUNK:
+        raise WireError("limit_exceeded", "count", len(points))
+    times = [_check_time(point.time, "time") for point in points]
+    steps = [after - before for before, after in zip(times, times[1:])]
+    unit_code = next(code for code in (2, 1, 0) if all(step % _TIME_UNITS[code] == 0 for step in steps))
+    is_regular = len(set(steps)) <= 1
+    qualities = [point.quality for point in points]
+    flags = (_QUALITIES if any(qualities) else 0) | (_REGULAR if is_regular else 0) | unit_code << 2
+    out = _Writer([MAGIC, 4, 1, flags])
+    out.varint(len(points))
+    if points:
+        if is_regular:
+            out.zigzag(times[0] - _check_time(chunk.base, "base"))
+            out.zigzag(steps[0] // _TIME_UNITS[unit_code] if steps else 0)
+        else:
+            _encode_times(out, times, _TIME_UNITS[unit_code], chunk.base)
+        for run in _runs([point.value for point in points]):
+            _encode_chunk_run(out, run)
+    if any(qualities):
+        for quality, length in _stretches(qualities):
+            out.varint(length)
+            out.append(quality)
+    if len(out) > CHUNK_BYTES:
+        raise WireError("limit_exceeded", "message")
+    return bytes(out)
+
+
+def _same(value: Value):
+    """What makes two values equal: their type and, for doubles, their bits."""
+    return _kind_of(value), _bits_of(value) if isinstance(value, float) else value
+
+
+def _stretches(items: list) -> List[Tuple[object, int]]:
+    result: List[Tuple[object, int]] = []
+    for item in items:
+        if result and result[-1][0] == item:
+            result[-1] = (item, result[-1][1] + 1)
+        else:
+            result.append((item, 1))
+    return result
+
+
+def _runs(values: List[Value]) -> List[List[Value]]:
+    """Stretches of one type, cut round long stretches of equal values."""
+    runs: List[List[Value]] = []
+    start, open_kind = 0, None
+    for (kind, _), length in _stretches([_same(value) for value in values]):
+        stretch = values[start : start + length]
+        start += length
+        is_long = length >= (4 if kind == 3 else 64)
+        if is_long or kind != open_kind:
+            runs.append(stretch)
+        else:
+            runs[-1] += stretch
+        open_kind = None if is_long else kind
+    return runs
+
+
+def _encode_chunk_run(out: _Writer, values: List[Value]) -> None:
+    out.varint(len(values))
+    kind = _kind_of(values[0])
+    if len(set(map(_same, values))) == 1:
+        _encode_constant(out, kind, values[0])
+    elif kind == 0:
+        out += _double_column(values)
+    elif kind == 3:
+        out.append(kind)
+        for value in values:
+            out.sized(_text_bytes(value, 4096, "value"))
+    elif kind == 1:
+        out.append(kind)
+        _encode_integers(out, values)
+    else:
+        out.append(kind)
+        bits = _BitWriter()
+        for value in values:
+            bits.write(int(value), 1)
+        bits.finish(out)
+
+
+def _encode_constant(out: _Writer, kind: int, value: Value) -> None:
+    if kind == 0:
+        found = [(e, m) for e in range(8) for m in [_mantissa(value, e, 1 << 48)] if m is not None]
+        if found:
+            out += bytes([_CONSTANT | 4, found[0][0]])
+            out.zigzag(found[0][1])
+        else:
+            out.append(_CONSTANT)
+            out += struct.pack("<d", value)
+        return
+    out.append(_CONSTANT | kind)
+    if kind == 1:
+        out.zigzag(value)
+    elif kind == 2:
+        out.append(int(value))
+    else:
+        out.sized(_text_bytes(value, 4096, "value"))
+
+
+def _double_column(values: List[float]) -> bytes:
+    """Shape and column: decimals when all are; else the shorter of near decimals and XOR."""
+    exponent = _common_exponent(values)
+    if exponent is not None:
+        out = _Writer([4, exponent])
+        _encode_integers(out, [_mantissa(value, exponent, 1 << 53) for value in values])
+        return out
+    exact = _Writer([0])
+    _encode_doubles(exact, values)
+    exponent = min(range(8), key=lambda e: _near_cost(values[:_NEAR_SAMPLED], e))
+    mantissas, distances = _near(values, exponent)
+    near = _Writer([5, exponent])
+    _encode_integers(near, mantissas)
+    bits = _BitWriter()
+    for distance in distances:
+        bits.signed(distance)
+    bits.finish(near)
+    return near if len(near) < len(exact) else exact
+
+
+def _near(values: List[float], exponent: int) -> Tuple[List[int], List[int]]:
+    mantissas: List[int] = []
+    for value in values:
+        mantissa = _nearest_mantissa(value, exponent, 1 << 53)
+        mantissas.append(mantissa if mantissa is not None else mantissas[-1] if mantissas else 0)
+    distances = [_wrap(_bits_of(value) - _bits_of(m / 10.0**exponent)) for value, m in zip(values, mantissas)]
+    return mantissas, distances
+
+
+def _near_cost(values: List[float], exponent: int) -> int:
+    mantissas, distances = _near(values, exponent)
+    bits = _BitWriter()
+    for before, after in zip(mantissas, mantissas[1:]):
+        bits.signed(after - before)
+    for distance in distances:
+        bits.signed(distance)
+    return sum(map(len, bits.bits))
+
+
+def _decode_chunk(reader: _Reader, base: int) -> SeriesChunk:
+    version, flags = reader.header(4, 1, 15, CHUNK_BYTES)
+    unit_code = flags >> 2
+    if unit_code == 3:
+        raise reader.fail("invalid_field", "flags", 3)
+    start = reader.position
+    count = reader.count(POINTS_PER_CHUNK, "count")
+    points: List[Point] = []
+    if count:
+        times = _decode_chunk_times(reader, flags, count, _TIME_UNITS[unit_code], base, start)
+        values: List[Value] = []
+        while len(values) < count:
+            values += _decode_chunk_run(reader, count - len(values))
+        qualities = _decode_qualities(reader, count) if flags & _QUALITIES else [0] * count
+        points = [Point(*point) for point in zip(times, values, qualities)]
+    reader.finish(version, 1)
+    return SeriesChunk(base, points)
+
+
+def _decode_chunk_times(reader: _Reader, flags: int, count: int, unit: int, base: int, count_start: int) -> List[int]:
+    if not flags & _REGULAR:
+        start = reader.position
+        reader.relative_time(base, "time")
+        if count - 1 > 8 * reader.remaining:
+            raise reader.fail("truncated", "count", count_start)
+        reader.position = start
+        return _decode_times(reader, count, unit, base)
+    first = reader.relative_time(base, "time")
+    start = reader.position
+    step = reader.zigzag("step") * unit
+    if not EARLIEST_TIME <= first + step * (count - 1) <= LATEST_TIME:
+        raise reader.fail("invalid_field", "step", start)
+    return [first + index * step for index in range(count)]
+
+
+def _decode_chunk_run(reader: _Reader, left: int) -> List[Value]:
+    start = reader.position
+    length = reader.count(left, "run")
+    if not length:
+        raise reader.fail("invalid_field", "run", start)
+    shape_start = reader.position
+    shape = reader.byte("shape")
+    kind, is_constant = shape & 7, bool(shape & _CONSTANT)
+    if shape & 0xF0 or kind > (4 if is_constant else 5):
+        raise reader.fail("invalid_field", "shape", shape_start)
+    if is_constant:
+        return [_decode_constant(reader, kind)] * length
+    if length > 8 * reader.remaining:
+        raise reader.fail("truncated", "run", start)
+    if kind < 5:
+        return _decode_values(reader, kind, length)
+    decimals = _decode_values(reader, 4, length)
+    bits = _BitReader(reader, "value")
+    values = [_double_of((_bits_of(decimal) + bits.signed()) & _MASK64) for decimal in decimals]
+    bits.finish()
+    return values
+
+
+def _decode_constant(reader: _Reader, kind: int) -> Value:
+    start = reader.position
+    if kind == 0:
+        return struct.unpack("<d", reader.slice(8, "value"))[0]
+    if kind == 2:
+        flag = reader.byte("value")
+        if flag > 1:
+            raise reader.fail("invalid_field", "value", start)
+        return flag == 1
+    if kind == 3:
+        return reader.text(4096, "value")
+    if kind == 4:
+        # A column of one number has no bits after it.
+        return _decode_values(reader, 4, 1)[0]
+    return reader.zigzag("value")
+
+
+def _decode_qualities(reader: _Reader, count: int) -> List[int]:
+    qualities: List[int] = []
+    while len(qualities) < count:
+        start = reader.position
+        length = reader.count(count - len(qualities), "quality")
+        if not length:
+            raise reader.fail("invalid_field", "quality", start)
+        qualities += [reader.byte("quality")] * length
+    return qualities
