@@ -106,11 +106,35 @@ struct QueryModelTests {
         #expect(BucketAggregator.count(from: .earliest, to: .latest, every: .milliseconds(1)) > 10_000)
     }
 
-    @Test func keysOrderByTimeThenPlace() {
-        let keys = [(1, 9, 9), (2, 0, 5), (2, 1, 1), (2, 1, 2)].map { time, block, line in
-            SampleKey(time: Timestamp(microseconds: Int64(time)), block: UInt32(block), line: UInt16(line))
-        }
+    @Test func keysOrderByTimeThenNumber() {
+        let keys = [(1, 9), (2, 0), (2, 1), (3, 0)].map { SampleKey(time: Timestamp(microseconds: Int64($0)), ordinal: UInt32($1)) }
         #expect(keys.shuffled().sorted() == keys)
+    }
+
+    /// Pages over several places are the same as cutting the whole, whatever their size.
+    @Test(arguments: 0..<20) func pagesOfMergedPlacesAreCutsOfTheWhole(seed: Int) {
+        var random = SeededRandom(seed: UInt64(seed))
+        var sources: [[StoredSample]] = [[], [], []]
+        for number in 0..<60 {
+            let key = SampleKey(time: Timestamp(microseconds: Int64.random(in: 0..<9, using: &random)), ordinal: 0)
+            sources[Int.random(in: 0..<3, using: &random)].append(StoredSample(key: key, value: .int(Int64(number)), quality: []))
+        }
+        sources = sources.map { source in
+            source.enumerated().sorted { ($0.element.key.time, $0.offset) < ($1.element.key.time, $1.offset) }.map(\.element)
+        }
+        let whole = SampleMerge.merge(sources, after: nil, limit: .max)
+        #expect(whole.count == 60)
+        #expect(zip(whole, whole.dropFirst()).allSatisfy { $0.key < $1.key })
+        let limit = Int.random(in: 1...20, using: &random)
+        var pages: [StoredSample] = []
+        while true {
+            // As a page is read: everything from the time of the last key on.
+            let from = pages.last?.key.time ?? .earliest
+            let page = SampleMerge.merge(sources.map { $0.filter { $0.key.time >= from } }, after: pages.last?.key, limit: limit)
+            pages += page
+            if page.count < limit { break }
+        }
+        #expect(pages == whole)
     }
 
     @Test func qualityIsNamed() {

@@ -12,6 +12,7 @@ final class TimeseriesWriterMetrics: Sendable {
     let rowsWritten: Counter
     let rowsDuplicate: Counter
     let rowsUnverified: Counter
+    let rowsLate: Counter
     let batches: Counter
     let failures: Counter
     let fenced: Counter
@@ -34,6 +35,8 @@ final class TimeseriesWriterMetrics: Sendable {
         rowsDuplicate = registry.counter("iot_rows_duplicate_total", help: "Samples dropped because the ledger had them already.")
         rowsUnverified = registry.counter(
             "iot_rows_unverified_total", help: "Samples stored although their number lay below the ledger's floor: repeats are possible.")
+        rowsLate = registry.counter(
+            "iot_rows_late_total", help: "Samples committed that were older than the horizon: they wait for the next sealing run.")
         batches = registry.counter("iot_write_batches_total", help: "Transactions committed.")
         failures = registry.counter("iot_write_failures_total", help: "Transactions that failed and are tried again.")
         fenced = registry.counter(

@@ -151,7 +151,7 @@ struct SampleSinkTests {
                 let base = index == 0 ? nil : Int64(index)
                 try SinkFixture.write(sink, [([Point(offset: offset, value: .int(Int64(index)))], nil)], base: base, next: Int64(index + 1))
             }
-            let row = try fixture.connect().query("SELECT time, value_int FROM timeseries.latest")[0]
+            let row = try fixture.connect().query("SELECT time, value_int FROM timeseries.latest_readings")[0]
             #expect(try row.microseconds(0) == Point.start + 9)
             #expect(try row.get(1, as: Int64.self) == 3, "at the same time the later arrival stands")
         }

@@ -191,14 +191,14 @@ struct SeriesController: Sendable {
 }
 
 extension PageCursor {
-    init(_ key: SampleKey) { self.init(fields: ["\(key.time.microseconds)", "\(key.block)", "\(key.line)"]) }
+    init(_ key: SampleKey) { self.init(fields: ["\(key.time.microseconds)", "\(key.ordinal)"]) }
 }
 
 extension SampleKey {
     init(cursor: PageCursor) throws(APIError) {
-        guard cursor.fields.count == 3, let time = Int64(cursor.fields[0]), let block = UInt32(cursor.fields[1]),
-            let line = UInt16(cursor.fields[2])
-        else { throw APIError(.invalidCursor, field: "cursor") }
-        self.init(time: Timestamp(microseconds: time), block: block, line: line)
+        guard cursor.fields.count == 2, let time = Int64(cursor.fields[0]), let ordinal = UInt32(cursor.fields[1]) else {
+            throw APIError(.invalidCursor, field: "cursor")
+        }
+        self.init(time: Timestamp(microseconds: time), ordinal: ordinal)
     }
 }

@@ -152,6 +152,7 @@ final class TelemetryWriter: PartitionOwner {
         metrics.rowsWritten.increment(by: UInt64(plan.rowsWritten))
         metrics.rowsDuplicate.increment(by: UInt64(plan.rowsDuplicate))
         metrics.rowsUnverified.increment(by: UInt64(plan.rowsUnverified))
+        metrics.rowsLate.increment(by: UInt64(plan.rowsLate))
         for letter in outbox.letters { metrics.deadLettered(reason: letter.reasonCode).increment() }
         if let letter = outbox.letters.first {
             logger.warning(

@@ -5,6 +5,7 @@ enum Schema {
     static let migrator = Migrator(
         schema: "timeseries",
         migrations: [
-            Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql)
+            Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql),
+            Migration(version: 3, name: "late_samples", utf8: PackageResources.m0003_late_samples_sql),
         ])
 }

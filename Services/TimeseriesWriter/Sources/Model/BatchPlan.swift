@@ -8,6 +8,8 @@ struct BatchPlan: Equatable {
     var rowsDuplicate = 0
     /// Readings stored although their number lay below the ledger's floor.
     var rowsUnverified = 0
+    /// Of the rows written, those older than the horizon.
+    var rowsLate = 0
 }
 
 extension RowBatch {
@@ -79,15 +81,6 @@ extension RowBatch {
                     return first.time != second.time ? first.time < second.time : left < right
                 }
             }
-        }
-    }
-
-    /// Of the kept rows in written order, the last of each series: greatest event time; at the same time, the later arrival.
-    func forEachLatest(_ order: [Int32], _ body: (Row) -> Void) {
-        for (position, number) in order.enumerated() {
-            let row = rows[Int(number)]
-            let isLast = position + 1 == order.count || rows[Int(order[position + 1])].series != row.series
-            if isLast { body(row) }
         }
     }
 }

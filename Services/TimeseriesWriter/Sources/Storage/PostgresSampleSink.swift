@@ -1,8 +1,8 @@
 import KafkaClient
 import PostgresClient
 
-/// Stores batches in PostgreSQL, exactly once: rows, latest values, ledgers and the Kafka offsets move in one transaction, under a lock on
-/// the offsets' rows. Confined to the consumer's thread; connects when first needed.
+/// Stores batches in PostgreSQL, exactly once: rows, ledgers and the Kafka offsets move in one transaction, under a lock on the offsets'
+/// rows. Confined to the consumer's thread; connects when first needed.
 final class PostgresSampleSink: SampleSink {
     private let url: String
     private let options: PostgresOptions
@@ -67,13 +67,12 @@ final class PostgresSampleSink: SampleSink {
         _ batch: inout RowBatch, _ steps: [OffsetStep], on connection: PostgresConnection, _ beforeCommit: () throws -> Void
     ) throws -> BatchPlan {
         try OffsetStorage.lockAndCompare(steps, on: connection)
+        let horizon = try SealState.holdHorizon(on: connection)
         try observe(.lock)
-        let plan = try applyLedgers(to: &batch, on: connection)
+        var plan = try applyLedgers(to: &batch, on: connection)
         try observe(.plan)
-        try rows.copy(batch, seriesIDs: directory.seriesIDs, on: connection)
+        plan.rowsLate = try rows.copy(batch, seriesIDs: directory.seriesIDs, horizon: horizon, on: connection)
         try observe(.copy)
-        try rows.upsertLatest(batch, seriesIDs: directory.seriesIDs, on: connection)
-        try observe(.latest)
         try ledgerStorage.store(ledgers, on: connection)
         try observe(.ledger)
         try beforeCommit()
@@ -95,8 +94,10 @@ final class PostgresSampleSink: SampleSink {
     private func open() throws -> PostgresConnection {
         if let connection, connection.isUsable { return connection }
         let fresh = try PostgresConnection(url, options)
-        // Acknowledged means on disk, whatever the server's default is; a lock held by a stopped writer ends in an error, not in a wait.
-        try fresh.execute("SET synchronous_commit = on; SET lock_timeout = '15s'")
+        // Acknowledged means on disk, whatever the server's default is; a lock held by a stopped writer ends in an error, not in a wait;
+        // a statement sees what was committed while the one before it waited.
+        try fresh.execute(
+            "SET synchronous_commit = on; SET lock_timeout = '15s'; SET default_transaction_isolation = 'read committed'")
         forget(connectionToo: true)
         connection = fresh
         return fresh

@@ -40,7 +40,7 @@ struct SampleReader: Sendable {
                 FROM timeseries.devices d
                 LEFT JOIN timeseries.series s ON s.device_id = d.id AND ($2::text IS NULL OR s.metric = $2)
                     AND ($3::text IS NULL OR (s.metric, s.unit) > ($3, $4))
-                LEFT JOIN timeseries.latest l ON l.series_id = s.id
+                LEFT JOIN LATERAL (\(Self.newest)) l ON true
                 WHERE d.device = $1 ORDER BY s.metric, s.unit LIMIT $5
                 """,
                 [
@@ -53,47 +53,20 @@ struct SampleReader: Sendable {
                 let unit: String = try row.get(2)
                 return SeriesInfo(
                     id: id, metric: try row.get(1), unit: unit.isEmpty ? nil : unit,
-                    latest: row.isNull(3) ? nil : try Self.sample(row, time: 3, quality: 4, value: 5))
+                    latest: row.isNull(3) ? nil : try StoredSample(row, time: 3, quality: 4, value: 5))
             }
         }
     }
 
-    /// Up to `limit` samples of a series with `from` ≤ time < `to`, in order, after `key` when given.
-    func samples(
-        of series: Int32, from: Timestamp, to: Timestamp, after key: SampleKey?, limit: Int
-    ) async throws -> [StoredSample] {
-        try await pool.run { connection in
-            var parameters: [PostgresValue] = [
-                .int32(series), .timestamp(microseconds: max(from, key?.time ?? from).microseconds),
-                .timestamp(microseconds: to.microseconds), .int64(Int64(limit)),
-            ]
-            var condition = ""
-            if let key {
-                condition = " AND (time > $2 OR ctid > $5)"
-                parameters.append(.rowAddress(PostgresRowAddress(block: key.block, line: key.line)))
-            }
-            // Not prepared: planned with the times at hand, so that only the partitions in question are looked at.
-            let rows = try connection.query(
-                """
-                SELECT time, quality, value_double, value_int, value_bool, value_text, ctid FROM timeseries.samples
-                WHERE series_id = $1 AND time >= $2 AND time < $3\(condition) ORDER BY time, ctid LIMIT $4
-                """, parameters)
-            return try rows.map { row in
-                var sample = try Self.sample(row, time: 0, quality: 1, value: 2)
-                let address: PostgresRowAddress = try row.get(6)
-                (sample.key.block, sample.key.line) = (address.block, address.line)
-                return sample
-            }
-        }
-    }
-
-    /// Key of the `limit`-th sample, when more follow it.
-    func pageEnd(
-        of series: Int32, from: Timestamp, to: Timestamp, after key: SampleKey?, limit: Int
-    ) async throws -> SampleKey? {
-        let samples = try await samples(of: series, from: from, to: to, after: key, limit: limit + 1)
-        return samples.count > limit ? samples[limit - 1].key : nil
-    }
+    /// The row of series `s` with the greatest time; the later arrival at equal times.
+    private static let newest = """
+        (SELECT time, quality, value_double, value_int, value_bool, value_text, 1 AS source FROM timeseries.samples
+            WHERE series_id = s.id ORDER BY time DESC, ctid DESC LIMIT 1)
+        UNION ALL
+        (SELECT time, quality, value_double, value_int, value_bool, value_text, 2 FROM timeseries.late_samples
+            WHERE series_id = s.id ORDER BY time DESC, arrival DESC LIMIT 1)
+        ORDER BY time DESC, source DESC LIMIT 1
+        """
 
     /// The device's streams in the order of their stored ids.
     /// - Returns: nil when the device is unknown.
@@ -120,21 +93,4 @@ struct SampleReader: Sendable {
     }
 
     func isReachable() async throws { try await pool.run { _ = try $0.query("SELECT 1") } }
-
-    /// Columns from `value`: double, int, bool, text.
-    private static func sample(_ row: PostgresRow, time: Int, quality: Int, value: Int) throws -> StoredSample {
-        let stored: MetricValue =
-            if let number = try row.optional(value, as: Double.self) {
-                .double(number)
-            } else if let number = try row.optional(value + 1, as: Int64.self) {
-                .int(number)
-            } else if let flag = try row.optional(value + 2, as: Bool.self) {
-                .bool(flag)
-            } else {
-                .string(try row.get(value + 3))
-            }
-        return StoredSample(
-            key: SampleKey(time: Timestamp(microseconds: try row.microseconds(time)), block: 0, line: 0), value: stored,
-            quality: Quality(rawValue: UInt8(truncatingIfNeeded: try row.get(quality, as: Int16.self))))
-    }
 }

@@ -11,7 +11,7 @@ struct OffsetStep: Equatable {
 
 /// The points of a write at which a fault must not lose or double anything. Timings are taken between them, tests inject failures at them.
 enum WriteStep: String, CaseIterable, Sendable {
-    case begin, resolve, lock, plan, copy, latest, ledger
+    case begin, resolve, lock, plan, copy, ledger
     case deadLetters = "dead_letters"
     case offsets, commit
 }
