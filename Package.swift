@@ -48,7 +48,10 @@ let targets: [Target] =
     + service(
         "TimeseriesWriter", folder: "TimeseriesWriter", executable: "timeseries-writer",
         ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"],
-        resources: [.embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0003_late_samples.sql")])
+        resources: [
+            .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_unseal.sql"),
+            .embedInCode("Migrations/m0003_late_samples.sql"),
+        ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
         ["Domain", "Logging", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])

@@ -6,6 +6,7 @@ enum Schema {
         schema: "timeseries",
         migrations: [
             Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql),
+            Migration(version: 2, name: "unseal", utf8: PackageResources.m0002_unseal_sql),
             Migration(version: 3, name: "late_samples", utf8: PackageResources.m0003_late_samples_sql),
         ])
 }
