@@ -42,6 +42,26 @@ class ClientContext: @unchecked Sendable {  // Own state is behind mutexes; Cons
     /// The first fatal error is the cause; later ones are its echo.
     func note(fatal: KafkaError) { state.withLock { $0.fatal = $0.fatal ?? fatal } }
 
+    /// What a client's error callback or event says; `client` goes on trying by itself unless it has turned fatal.
+    func note(code: rd_kafka_resp_err_t, reason: String?, isFatal: Bool = false, of client: OpaquePointer) {
+        if code == RD_KAFKA_RESP_ERR__FATAL || isFatal {
+            _ = checkFatal(client)
+        } else {
+            note(connectionError: error(code, doing: "talk to Kafka", detail: reason))
+        }
+    }
+
+    /// Why a record was not delivered.
+    func failure(of message: UnsafePointer<rd_kafka_message_t>, _ client: OpaquePointer) -> KafkaError {
+        let topic = message.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? "?"
+        let fatal = checkFatal(client)
+        if message.pointee.err == RD_KAFKA_RESP_ERR__FATAL, let fatal { return fatal }
+        // The record that made the producer fatal carries the cause itself.
+        return error(
+            message.pointee.err, doing: "deliver to topic \(topic)", isFatal: fatal != nil,
+            isPossiblyPersisted: rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+    }
+
     /// Looks whether `client` has turned fatal; remembers it.
     func checkFatal(_ pointer: OpaquePointer) -> KafkaError? {
         if let known = fatal { return known }

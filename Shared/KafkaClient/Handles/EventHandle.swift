@@ -35,20 +35,10 @@ struct EventHandle: ~Copyable {
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 body(tag, nil)
             } else {
-                body(tag, failure(of: message))
+                body(tag, client.context.failure(of: message, client.pointer))
             }
         }
         return count
-    }
-
-    private func failure(of message: UnsafePointer<rd_kafka_message_t>) -> KafkaError {
-        let topic = message.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? "?"
-        let fatal = client.context.checkFatal(client.pointer)
-        if message.pointee.err == RD_KAFKA_RESP_ERR__FATAL, let fatal { return fatal }
-        // The record that made the producer fatal carries the cause itself.
-        return client.context.error(
-            message.pointee.err, doing: "deliver to topic \(topic)", isFatal: fatal != nil,
-            isPossiblyPersisted: rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
     }
 
     private func noteStatistics() {
@@ -58,12 +48,8 @@ struct EventHandle: ~Copyable {
     }
 
     private func noteError() {
-        let code = rd_kafka_event_error(pointer)
-        let detail = rd_kafka_event_error_string(pointer).map { String(cString: $0) }
-        if code == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_event_error_is_fatal(pointer) != 0 {
-            _ = client.context.checkFatal(client.pointer)
-        } else {
-            client.context.note(connectionError: client.context.error(code, doing: "talk to Kafka", detail: detail))
-        }
+        client.context.note(
+            code: rd_kafka_event_error(pointer), reason: rd_kafka_event_error_string(pointer).map { String(cString: $0) },
+            isFatal: rd_kafka_event_error_is_fatal(pointer) != 0, of: client.pointer)
     }
 }
