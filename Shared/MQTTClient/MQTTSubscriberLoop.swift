@@ -21,9 +21,10 @@ public struct MQTTSubscription: Sendable, Hashable {
 /// A subscriber that acknowledges a message only when its handler has made it safe.
 ///
 /// libmosquitto queues the PUBACK while it parses the PUBLISH; since we own its threading, the queue leaves only in `write()`.
-/// One `step` therefore is: wait for the socket → read packet by packet until it is empty or the batch is full → `batchEnded` →
-/// write (the PUBACKs leave) → keepalive. While a handler waits, nothing is read and nothing is acknowledged: that is the
-/// backpressure. One connection's life: `connect`, `step` …, then `disconnect` or `abandon`; then `connect` again.
+/// One `step` therefore is: wait for the socket → read packet by packet until it is empty and nothing more is worth waiting for
+/// (`BatchPace`), or the batch is full → `batchEnded` → write (the PUBACKs leave) → keepalive. While a handler waits, nothing is
+/// read and nothing is acknowledged: that is the backpressure. One connection's life: `connect`, `step` …, then `disconnect` or
+/// `abandon`; then `connect` again.
 ///
 /// Not thread-safe: all but `wakeup` belongs to one thread.
 public final class MQTTSubscriberLoop {
@@ -34,6 +35,8 @@ public final class MQTTSubscriberLoop {
     public private(set) var sessionPresent = false
     public let configuration: MQTTConfiguration
     public let subscriptions: [MQTTSubscription]
+    /// What an older session of this client may still be subscribed to and is not to be any more.
+    public let formerSubscriptions: [MQTTSubscription]
     public let wakeup: MQTTWakeup
 
     private let batchMessages: Int
@@ -42,20 +45,27 @@ public final class MQTTSubscriberLoop {
     private var handler: (any MQTTBatchHandler)?
     private var messagesInBatch = 0
     private var bytesInBatch = 0
+    private var batchStart = 0.0
     private var unread = false
     private var connectDeadline: ContinuousClock.Instant?
     private var failure: MQTTError?
+    private var pace: BatchPace
 
     /// - Parameters:
     ///   - batchMessages: a batch ends when it has this many messages …
-    ///   - batchBytes: … or this many bytes of payload (the message that crosses the bound is still part of it).
+    ///   - batchBytes: … or this many bytes of payload (the message that crosses the bound is still part of it) …
+    ///   - gather: … or has waited so long for more since its first message.
     public init(
-        _ configuration: MQTTConfiguration, subscriptions: [MQTTSubscription], batchMessages: Int = 2000, batchBytes: Int = 8 << 20
+        _ configuration: MQTTConfiguration, subscriptions: [MQTTSubscription], formerSubscriptions: [MQTTSubscription] = [],
+        batchMessages: Int = 2000, batchBytes: Int = 8 << 20, gather: Duration = .zero
     ) throws(MQTTError) {
         self.configuration = configuration
         self.subscriptions = subscriptions
-        self.batchMessages = batchMessages
+        self.formerSubscriptions = formerSubscriptions
+        // The broker sends no more before it gets a PUBACK: waiting for more would be in vain.
+        self.batchMessages = min(batchMessages, Int(configuration.receiveMaximum))
         self.batchBytes = batchBytes
+        pace = BatchPace(longest: gather / .microseconds(1))
         wakeup = try MQTTWakeup()
     }
 
@@ -132,11 +142,13 @@ public final class MQTTSubscriberLoop {
             while messagesInBatch < batchMessages, bytesInBatch < batchBytes {
                 let before = messagesInBatch
                 let drained = try handle.read()
+                if before == 0, messagesInBatch > 0 { batchStart = Self.microseconds() }
                 // A read that brought a message may leave EAGAIN behind from libmosquitto's own wake-up pipe: only one without
                 // a message tells that the socket is empty.
                 if drained && messagesInBatch == before {
                     unread = false
-                    break
+                    guard messagesInBatch > 0, waitForMore() else { break }
+                    unread = true
                 }
             }
         } catch {
@@ -144,8 +156,26 @@ public final class MQTTSubscriberLoop {
             if messagesInBatch > 0 { try handler.batchEnded(messages: messagesInBatch) }
             throw failure ?? error
         }
-        if messagesInBatch > 0 { try handler.batchEnded(messages: messagesInBatch) }
+        if messagesInBatch > 0 {
+            pace.ended(messages: messagesInBatch, at: Self.microseconds())
+            try handler.batchEnded(messages: messagesInBatch)
+        }
         return messagesInBatch
+    }
+
+    /// Sleeps for what is left of the batch's time, in one piece: waking for every message would cost more than the message.
+    /// - Returns: whether it is worth looking into the socket again.
+    private func waitForMore() -> Bool {
+        let rest = Int32((pace.end(start: batchStart) - Self.microseconds()) / 1_000)
+        guard rest >= 1 else { return false }
+        var bell = pollfd(fd: wakeup.descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&bell, 1, rest) == 0
+    }
+
+    private static func microseconds() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
     }
 
     /// libmosquitto sends every PUBACK by a call of its own; under TCP_CORK (tcp(7)) they leave in full segments.
@@ -191,7 +221,18 @@ extension MQTTSubscriberLoop: MosquittoEvents {
         }
         self.sessionPresent = sessionPresent
         state = .subscribing
-        do { try subscribe() } catch { failure = error }
+        do {
+            if sessionPresent, !formerSubscriptions.isEmpty { try unsubscribe() }
+            try subscribe()
+        } catch { failure = error }
+    }
+
+    private func unsubscribe() throws(MQTTError) {
+        guard let handle else { return }
+        var filters = formerSubscriptions.map { strdup($0.filter) }
+        defer { for filter in filters { free(filter) } }
+        let result = mosquitto_unsubscribe_multiple(handle.client, nil, Int32(filters.count), &filters, nil)
+        try handle.check(result, "unsubscribe from \(formerSubscriptions.map(\.filter).joined(separator: ", "))")
     }
 
     private func subscribe() throws(MQTTError) {
