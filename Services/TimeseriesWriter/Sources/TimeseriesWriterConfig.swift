@@ -1,4 +1,3 @@
-internal import Foundation
 internal import KafkaClient
 internal import PostgresClient
 public import ServiceKit
@@ -75,7 +74,7 @@ struct TimeseriesWriterConfig: Sendable {
         let instance = reader[Keys.groupInstance]
         writer = WriterSettings(
             topic: Topics.telemetry.prefixed(prefix).name, group: reader[Keys.group],
-            groupInstance: instance.isEmpty ? "\(ProcessInfo.processInfo.hostName)-\(Self.httpPort(reader))" : instance,
+            groupInstance: instance.isEmpty ? "\(hostName())-\(Self.httpPort(reader))" : instance,
             batchRows: reader[Keys.batchRows], batchAge: reader[Keys.batchAge], idleGap: reader[Keys.idleGap],
             backfill: reader[Keys.backfill], future: reader[Keys.ahead])
         deadLetterTopic = Topics.deadLetters.prefixed(prefix).name

@@ -1,5 +1,5 @@
 internal import Domain
-internal import Foundation
+internal import Glibc
 internal import HTTPKit
 internal import KafkaClient
 internal import Logging
