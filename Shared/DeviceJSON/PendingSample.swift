@@ -1,4 +1,4 @@
-internal import Domain
+public import Domain
 public import Wire
 
 /// A sample between reading and writing: numbers and slices only.
@@ -107,6 +107,15 @@ extension DeviceJSONReader {
             try write(reading.firstSample..<reading.firstSample + reading.sampleCount, into: &buffer)
         }
     }
+
+    /// Time and number of the payload's only sample; nil when it has several.
+    public var single: (time: Timestamp, sequence: StreamSequence?)? {
+        guard samples.count == 1, case .whole(let sequence) = plan else { return nil }
+        return (samples[0].time, sequence)
+    }
+
+    /// Adds the payload's samples to a record that has some already. One sample that is refused leaves the record as it was.
+    public func append(to buffer: inout TelemetryBuffer) throws(WireError) { try write(0..<samples.count, into: &buffer) }
 
     private func write(_ range: Range<Int>, into buffer: inout TelemetryBuffer) throws(WireError) {
         for index in range {

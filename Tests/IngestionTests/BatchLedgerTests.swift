@@ -5,36 +5,43 @@ import Testing
 @Suite struct BatchLedgerTests {
     @Test func aBatchIsSafeWhenEveryRecordIsStored() {
         var ledger = BatchLedger()
-        let first = ledger.beginMessage()
-        ledger.recordSent(tag: first)
-        ledger.recordSent(tag: first)
-        ledger.settle(tag: first, as: .produced(samples: 5))
-        let second = ledger.beginMessage()
-        ledger.recordSent(tag: second)
-        ledger.settle(tag: second, as: .rejected(reason: 1))
-        ledger.recordReported(tag: first, stored: true)
+        let tags = (0..<3).map { _ in ledger.beginRecord() }
+        ledger.settle(as: .produced(samples: 5), from: tags[0], count: 2)
+        ledger.settle(as: .rejected(reason: 1), from: tags[2])
+        ledger.recordReported(tag: tags[0], stored: true)
         #expect(!ledger.isSafe && ledger.outstandingRecords == 2)
-        ledger.recordReported(tag: second, stored: true)
-        ledger.recordReported(tag: first, stored: true)
+        ledger.recordReported(tag: tags[2], stored: true)
+        ledger.recordReported(tag: tags[1], stored: true)
         #expect(ledger.isSafe)
-        #expect(ledger.summary(reasons: 2) == BatchSummary(produced: 1, samples: 5, rejected: [0, 1], returned: 0))
+        #expect(ledger.summary(reasons: 2) == BatchSummary(produced: 1, samples: 5, records: 3, rejected: [0, 1], returned: 0))
         ledger.removeAll()
         #expect(ledger.isSafe && ledger.messages == 0)
     }
 
-    @Test func aFailedRecordGivesItsMessageBackAndSpoilsTheBatch() {
+    @Test func aFailedRecordGivesBackEveryMessageInIt() {
         var ledger = BatchLedger()
-        for _ in 0..<3 { ledger.recordSent(tag: ledger.beginMessage()) }
-        ledger.recordReported(tag: 0, stored: true)
-        ledger.recordReported(tag: 1, stored: false)
+        let (stored, failed, open) = (ledger.beginRecord(), ledger.beginRecord(), ledger.beginRecord())
+        ledger.settle(as: .produced(samples: 1), from: stored)
+        for _ in 0..<3 { ledger.settle(as: .produced(samples: 1), from: failed) }
+        // Of two records, one is stored and one is never reported.
+        ledger.settle(as: .produced(samples: 2), from: failed, count: 2)
+        ledger.settle(as: .produced(samples: 1), from: open)
+        ledger.recordReported(tag: stored, stored: true)
+        ledger.recordReported(tag: failed, stored: false)
         #expect(!ledger.isSafe)
-        // The third was never reported.
-        #expect(ledger.summary(reasons: 0) == BatchSummary(produced: 1, samples: 0, rejected: [], returned: 2))
+        #expect(ledger.summary(reasons: 0) == BatchSummary(produced: 1, samples: 1, records: 1, rejected: [], returned: 5))
+    }
+
+    @Test func anAbandonedMessageSpoilsTheBatch() {
+        var ledger = BatchLedger()
+        ledger.abandon()
+        #expect(!ledger.isSafe && ledger.messages == 1)
+        #expect(ledger.summary(reasons: 0).returned == 1)
     }
 
     @Test func strangeReportsAreIgnored() {
         var ledger = BatchLedger()
-        ledger.recordSent(tag: ledger.beginMessage())
+        _ = ledger.beginRecord()
         let answers = [(7, false), (0, true), (0, false)].map { ledger.recordReported(tag: $0, stored: $1) }
         #expect(answers == [false, true, false])
         #expect(ledger.isSafe)

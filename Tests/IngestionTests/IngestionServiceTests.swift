@@ -27,7 +27,8 @@ import Testing
 
     @Test(arguments: [
         ["ingest.topics": "telemetry a/b"], ["ingest.topics": "telemetry a/{device},status {x}/{device}"],
-        ["mqtt.connections": "2", "mqtt.share-group": ""],
+        ["mqtt.connections": "2", "mqtt.share-group": "", "mqtt.spread": "messages"], ["mqtt.connections": "9"],
+        ["mqtt.spread": "luck"],
     ])
     func faultySettingsStopTheStart(_ values: [String: String]) {
         let error = #expect(throws: ConfigError.self) { try build(values) }
@@ -46,7 +47,28 @@ import Testing
         let mqtt = configuration.mqtt(connection: 4)
         #expect(mqtt.clientID == "edge-4" && mqtt.username == "u" && mqtt.password == nil && mqtt.tls == nil)
         #expect(mqtt.keepAliveSeconds == 20 && mqtt.sessionExpirySeconds == 7_200 && !mqtt.cleanStart && mqtt.receiveMaximum == 2_000)
-        #expect(configuration.subscriptions.map(\.filter) == ["$share/g/a/+"])
+        #expect(configuration.subscriptions(connection: 0).map(\.filter) == ["$share/g/a/+"])
         #expect(configuration.limits.maximumAge == 3_600_000_000)
+    }
+
+    @Test func connectionsDivideTheTopicsOrShareThemAll() throws {
+        let configuration = { (spread: String) in
+            try IngestionConfig(
+                ConfigReader(
+                    IngestionService.blueprint.table,
+                    values: [
+                        "mqtt.connections": "2", "mqtt.spread": spread, "mqtt.share-group": "g",
+                        "ingest.topics": "telemetry a/{device},telemetry b/{device},status c/{device}",
+                    ]))
+        }
+        let divided = try configuration("topics")
+        #expect(divided.isOrdered)
+        #expect(divided.subscriptions(connection: 0).map(\.filter) == ["$share/g/a/+", "$share/g/c/+"])
+        #expect(divided.subscriptions(connection: 1).map(\.filter) == ["$share/g/b/+"])
+        // An older session may hold what is the other's now.
+        #expect(divided.formerSubscriptions(connection: 1).map(\.filter) == ["$share/g/a/+", "$share/g/c/+"])
+        let shared = try configuration("messages")
+        #expect(!shared.isOrdered && shared.formerSubscriptions(connection: 0).isEmpty)
+        #expect((0..<2).allSatisfy { shared.subscriptions(connection: $0).count == 3 })
     }
 }

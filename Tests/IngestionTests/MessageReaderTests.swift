@@ -13,16 +13,34 @@ import Wire
     {
         var reader = MessageReader(limits: ReadingLimits())
         var records: [TelemetryBatch] = []
-        let device = Array(device.utf8)
-        let samples = try payload.withUnsafeBytes { payload in
-            try device.withUnsafeBytes { device in
-                try reader.readTelemetry(payload, device: device, properties: properties, retained: false, now: now) { record in
-                    if let batch = try? TelemetryBatch(decoding: record) { records.append(batch) }
-                }
+        let keep = { (record: UnsafeRawBufferPointer) in if let batch = try? TelemetryBatch(decoding: record) { records.append(batch) } }
+        let samples = try message(payload, device, properties) { message in
+            switch try reader.read(message) {
+            case .single(_, let sequence):
+                try reader.beginShared()
+                try reader.withShared(sequence: sequence, keep)
+                return 1
+            case .records(let count, let samples):
+                for record in 0..<count { try reader.withRecord(record, keep) }
+                return samples
             }
         }
         #expect(samples == records.reduce(0) { $0 + $1.samples.count })
         return records
+    }
+
+    private func message<R>(
+        _ payload: [UInt8], _ device: String, _ properties: MessageProperties = MessageProperties(),
+        _ body: (MessageBatch.Message) throws -> R
+    ) throws -> R {
+        try payload.withUnsafeBytes { payload in
+            try Array(device.utf8).withUnsafeBytes { device in
+                try body(
+                    MessageBatch.Message(
+                        topic: device, device: device, payload: payload, kind: .telemetry, properties: properties, retained: false,
+                        time: now))
+            }
+        }
     }
 
     private func batch(_ device: String = "d1", time: Int64? = nil, value: MetricValue = .double(1)) throws -> [UInt8] {
@@ -38,6 +56,31 @@ import Wire
         let wire = try read(batch())[0]
         #expect(wire.samples[0].value == .double(1) && wire.ingestTime == now && wire.source == .mqtt)
         #expect(wire.sequence == StreamSequence(stream: 2, first: 9))
+    }
+
+    @Test func singleReadingsShareARecord() throws {
+        var reader = MessageReader(limits: ReadingLimits())
+        let single = { (payload: String, first: Bool) in
+            try message(Array(payload.utf8), "d1") { message in
+                guard case .single = try reader.read(message) else { return #expect(Bool(false), "\(payload) is a single reading") }
+                if first { try reader.beginShared() } else { try reader.addToShared() }
+            }
+        }
+        try single(#"{"metric":"a","value":1.5,"seq":7,"stream":3}"#, true)
+        try single(#"{"metric":"b","value":true,"unit":"x","seq":8,"stream":3}"#, false)
+        try single(#"{"metric":"a","value":"text","seq":9,"stream":3}"#, false)
+        // One that is no single reading leaves the record as it was.
+        try message(Array(#"{"data":{"a":1,"b":2}}"#.utf8), "d1") { message in
+            guard case .records(1, samples: 2) = try reader.read(message) else { return #expect(Bool(false)) }
+        }
+        var records: [TelemetryBatch] = []
+        try reader.withShared(sequence: StreamSequence(stream: 3, first: 7, scope: .sample)) { bytes in
+            if let batch = try? TelemetryBatch(decoding: bytes) { records.append(batch) }
+        }
+        #expect(records.count == 1 && records[0].device.text == "d1" && records[0].ingestTime == now)
+        #expect(records[0].samples.map(\.value) == [.double(1.5), .bool(true), .string("text")])
+        #expect(records[0].samples.map(\.unit) == [nil, "x", nil])
+        #expect(records[0].sequence == StreamSequence(stream: 3, first: 7, scope: .sample))
     }
 
     @Test func timesOfAWireBatchAreClampedToo() throws {

@@ -1,6 +1,5 @@
 internal import DeviceJSON
 internal import Domain
-internal import Foundation
 internal import KafkaClient
 internal import MQTTClient
 public import ServiceKit
@@ -19,10 +18,15 @@ public enum IngestionKeys {
     public static let mqttKey = ConfigKey("mqtt.tls-key", default: "", help: "PEM file of our certificate's key.")
     public static let connections = ConfigKey(
         "mqtt.connections", default: 1, in: 1...64,
-        help: "Connections, each with its own thread. More than one gives up the order per device: see “Order”.")
+        help: "Connections, each with its own thread; they overlap their waits for Kafka. What each gets says mqtt.spread.")
+    public static let spread = ConfigKey(
+        "mqtt.spread", default: ConnectionSpread.topics.rawValue, oneOf: ConnectionSpread.allCases.map(\.rawValue),
+        help:
+            "topics: the connections divide ingest.topics among themselves, which keeps the order per device; messages: all take part in one shared subscription of every topic, which does not, unless the broker deals by client. See “Order”."
+    )
     public static let shareGroup = ConfigKey(
         "mqtt.share-group", default: "martlet",
-        help: "Shared subscription of all connections and replicas; empty subscribes plainly, for one connection of one replica.")
+        help: "Shared subscription of all connections and replicas; empty subscribes plainly, for one replica.")
     public static let clientID = ConfigKey(
         "mqtt.client-id", default: "",
         help:
@@ -59,14 +63,17 @@ public enum IngestionKeys {
     public static let topicPrefix = ConfigKey("kafka.topic-prefix", default: "", help: "Put before every Kafka topic's name.")
     public static let linger = ConfigKey(
         "kafka.linger", default: Duration.milliseconds(5), in: .zero ... .seconds(1),
-        help: "How long the producer waits for company before it sends.")
+        help:
+            "Longest time a batch waits for more messages before it goes to Kafka; it waits only under load, and only until the batch is worthwhile."
+    )
     public static let messageTimeout = ConfigKey(
         "kafka.message-timeout", default: Duration.seconds(300), in: .seconds(1) ... .seconds(3_600),
         help: "After this time without Kafka's acknowledgement a batch is given back to the MQTT broker.")
 
     public static let table: ConfigTable = [
-        mqttHost, mqttPort, mqttUsername, mqttPassword, mqttTLS, mqttAuthorities, mqttCertificate, mqttKey, connections, shareGroup,
-        clientID, keepAlive, sessionExpiry, receiveMaximum, maximumPacket, batchMessages, batchBytes, topics, maximumPayload, maximumAge,
+        mqttHost, mqttPort, mqttUsername, mqttPassword, mqttTLS, mqttAuthorities, mqttCertificate, mqttKey, connections, spread,
+        shareGroup, clientID, keepAlive, sessionExpiry, receiveMaximum, maximumPacket, batchMessages, batchBytes, topics, maximumPayload,
+        maximumAge,
         maximumAhead, bootstrap, topicPrefix, linger, messageTimeout,
     ]
 }
@@ -76,6 +83,9 @@ struct IngestionConfig: Sendable {
     let topics: TopicTable
     let limits: ReadingLimits
     let connections: Int
+    let spread: ConnectionSpread
+    /// Longest wait for a batch to become worthwhile.
+    let gather: Duration
     let batchMessages: Int
     let batchBytes: Int
     let topicPrefix: String
@@ -84,6 +94,8 @@ struct IngestionConfig: Sendable {
     let mqttPort: Int
     /// How long a batch may still wait for Kafka once the end was asked for: less than the group's own grace.
     let deliveryGrace: Duration
+    /// A batch is sent by a flush; the timer is only for what a flush has missed.
+    private static let longestLinger = Duration.milliseconds(50)
     private let reader: ConfigReader
     private let clientIDBase: String
 
@@ -98,6 +110,8 @@ struct IngestionConfig: Sendable {
         limits.maximumAhead = reader[IngestionKeys.maximumAhead].wholeMicroseconds
         self.limits = limits
         connections = reader[IngestionKeys.connections]
+        spread = ConnectionSpread(rawValue: reader[IngestionKeys.spread]) ?? .topics
+        gather = reader[IngestionKeys.linger]
         batchMessages = reader[IngestionKeys.batchMessages]
         batchBytes = reader[IngestionKeys.batchBytes]
         topicPrefix = reader[IngestionKeys.topicPrefix]
@@ -106,21 +120,38 @@ struct IngestionConfig: Sendable {
         mqttPort = reader[IngestionKeys.mqttPort]
         deliveryGrace = reader[StandardKeys.shutdownGrace] * 3 / 4
         let clientID = reader[IngestionKeys.clientID]
-        clientIDBase = clientID.isEmpty ? "martlet-ingestion-\(ProcessInfo.processInfo.hostName)" : clientID
-        guard connections == 1 || !reader[IngestionKeys.shareGroup].isEmpty else {
+        clientIDBase = clientID.isEmpty ? "martlet-ingestion-\(hostName())" : clientID
+        guard connections == 1 || spread == .topics || !reader[IngestionKeys.shareGroup].isEmpty else {
             throw ConfigError(
                 key: IngestionKeys.shareGroup.name,
                 reason: "several connections without a shared subscription get every message several times")
+        }
+        guard spread == .messages || connections <= topics.templates.count else {
+            throw ConfigError(
+                key: IngestionKeys.connections.name,
+                reason: "\(connections) connections cannot divide \(topics.templates.count) topics among themselves: "
+                    + "take fewer, split ingest.topics, or give up the order per device with mqtt.spread = messages")
         }
     }
 
     func clientID(connection: Int) -> String { "\(clientIDBase)-\(connection)" }
 
-    var subscriptions: [MQTTSubscription] {
+    /// What the connection subscribes to.
+    func subscriptions(connection: Int) -> [MQTTSubscription] {
+        spread.share(of: topics.templates, connection: connection, of: connections).map(subscription)
+    }
+
+    /// What a session of the same client may hold from a run with other settings: two connections must not share a topic unawares.
+    func formerSubscriptions(connection: Int) -> [MQTTSubscription] {
+        let own = Set(subscriptions(connection: connection))
+        return topics.templates.map(subscription).filter { !own.contains($0) }
+    }
+
+    var isOrdered: Bool { connections == 1 || spread == .topics }
+
+    private func subscription(_ template: TopicTemplate) -> MQTTSubscription {
         let group = reader[IngestionKeys.shareGroup]
-        return topics.templates.map {
-            group.isEmpty ? MQTTSubscription(filter: $0.filter) : MQTTSubscription(filter: $0.filter, group: group)
-        }
+        return group.isEmpty ? MQTTSubscription(filter: template.filter) : MQTTSubscription(filter: template.filter, group: group)
     }
 
     func mqtt(connection: Int) -> MQTTConfiguration {
@@ -143,7 +174,7 @@ struct IngestionConfig: Sendable {
 
     func kafka(connection: Int) -> KafkaConfiguration {
         KafkaConfiguration(
-            bootstrap: bootstrap, clientID: clientID(connection: connection), linger: reader[IngestionKeys.linger],
+            bootstrap: bootstrap, clientID: clientID(connection: connection), linger: Self.longestLinger,
             messageTimeout: reader[IngestionKeys.messageTimeout])
     }
 }

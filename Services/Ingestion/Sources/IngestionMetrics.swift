@@ -11,9 +11,11 @@ public struct IngestionMetrics: Sendable {
     /// Counted by itself, not as what is left over, so that the books can be found wrong.
     let inFlight: Gauge
     let samples: Counter
+    let records: Counter
     let events: [String: Counter]
     let reconnects: Counter
     let batchMessages: Histogram
+    let gatherSeconds: Histogram
     let readSeconds: Histogram
     let deliverSeconds: Histogram
     let deliverySeconds: Histogram
@@ -34,6 +36,9 @@ public struct IngestionMetrics: Sendable {
             registry.counter("iot_dead_letters_total", help: "Records written to the dead-letter topic.", labels: ["reason": $0])
         }
         samples = registry.counter("iot_device_data_received_total", help: "Samples that Kafka has acknowledged.")
+        records = registry.counter(
+            "iot_records_produced_total",
+            help: "Records that Kafka has acknowledged, of all topics; readings of one device may share one.")
         events = Dictionary(
             uniqueKeysWithValues: ["online", "offline", "error", "other"].map {
                 ($0, registry.counter("iot_device_events_total", help: "Device events that Kafka has acknowledged.", labels: ["kind": $0]))
@@ -44,9 +49,11 @@ public struct IngestionMetrics: Sendable {
         let stage = { (name: String) in
             registry.histogram(
                 "iot_ingest_stage_seconds",
-                help: "Time of one batch in a stage: read (parse, encode, hand over), deliver (wait for Kafka).",
+                help:
+                    "Time of one batch in a stage: gather (from its first message on), read (parse, encode, hand over), deliver (wait for Kafka).",
                 labels: ["stage": name], buckets: Histogram.latencyBuckets)
         }
+        gatherSeconds = stage("gather")
         readSeconds = stage("read")
         deliverSeconds = stage("deliver")
         deliverySeconds = registry.histogram(

@@ -96,11 +96,74 @@ import Wire
             #expect(counted == expected)
             #expect(
                 letters.filter { $0.reasonCode == "json_malformed" }.allSatisfy { $0.text.contains("at byte 22") && $0.identity == "bad" })
-            let batches = try await ingestion.records(of: Topics.telemetry, atLeast: 1_000)
-            let values: [MetricValue] = batches.map { $0.samples[0].value }
+            let batches = try await ingestion.records(of: Topics.telemetry, atLeast: 1)
+            let values: [MetricValue] = batches.flatMap { $0.samples.map(\.value) }
             #expect(values == (0..<1_000).map { MetricValue.int($0) })
             let source = try await ingestion.source()
             #expect(source.received == 2_001 && source.produced == 1_000 && source.rejected == 1_001 && source.inFlight == 0)
+        }
+    }
+
+    @Test func singleReadingsOfOneBatchShareRecords() async throws {
+        try await withIngestion { ingestion, broker in
+            // Two streams of one device in turn, a gap in one of them, and a device without numbers.
+            var messages: [(topic: String, payload: [UInt8])] = []
+            for number in 0..<500 {
+                messages.append(("v1/d/d-1/telemetry", Array(#"{"metric":"m","value":\#(number),"seq":\#(number),"stream":1}"#.utf8)))
+                let even = #"{"metric":"m","value":\#(number),"seq":\#(number * 2),"stream":2}"#
+                messages.append(("v1/d/d-2/telemetry", Array(even.utf8)))
+                messages.append(("v1/d/d-3/telemetry", Array(#"{"metric":"m","value":\#(number)}"#.utf8)))
+            }
+            try publish(broker.port, messages)
+            try await eventually("all are stored") { try await ingestion.source().produced == 1_500 }
+            let batches = try await ingestion.records(of: Topics.telemetry, atLeast: 500)
+            let numbered = batches.filter { $0.device.text == "d-1" }
+            #expect(numbered.count < 500, "nothing was shared")
+            #expect(
+                numbered.flatMap { batch in batch.samples.indices.map { batch.sequence?.number(ofSample: $0) } } == (0..<500).map { $0 })
+            #expect(numbered.flatMap { $0.samples.map(\.value) } == (0..<500).map { .int($0) })
+            let gaps = batches.filter { $0.device.text == "d-2" }
+            #expect(gaps.map(\.sequence) == (0..<500).map { StreamSequence(stream: 2, first: $0 * 2) })
+            let bare = batches.filter { $0.device.text == "d-3" }
+            #expect(bare.count < 500 && bare.allSatisfy { $0.sequence == nil })
+            #expect(bare.flatMap { $0.samples.map(\.value) } == (0..<500).map { .int($0) })
+            let metrics = try await ingestion.metrics()
+            #expect(metrics["iot_records_produced_total"] == Double(batches.count))
+            #expect(metrics["iot_device_data_received_total"] == 1_500)
+        }
+    }
+
+    /// Each topic has one connection, so that a device's messages stay in order; what an older session held is given up.
+    @Test func connectionsThatDivideTheTopicsKeepTheOrder() async throws {
+        try await withKafka { bootstrap, _ in
+            let prefix = uniqueName("ingest") + "-"
+            try await makeTopics(bootstrap, prefix)
+            try await withMosquitto(logsPackets: false) { broker in
+                let topics = "telemetry a/{device},telemetry b/{device}"
+                let start = { (connections: Int, spread: String) in
+                    let ingestion = try await RunningIngestion(
+                        mqttPort: broker.port, bootstrap: bootstrap, prefix: prefix, clientID: "spread",
+                        settings: ["--mqtt.connections", "\(connections)", "--mqtt.spread", spread, "--ingest.topics", topics])
+                    try await ingestion.waitUntilSubscribed()
+                    return ingestion
+                }
+                let before = try await start(2, "messages")
+                #expect(try await before.sources().map(\.ordered) == [false, false])
+                #expect(await before.stop() == 0)
+                let ingestion = try await start(2, "topics")
+                #expect(try await ingestion.sources().map(\.filters) == [["$share/martlet/a/+"], ["$share/martlet/b/+"]])
+                let payload = { (number: Int) in Array(#"{"metric":"m","value":\#(number),"seq":\#(number),"stream":1}"#.utf8) }
+                try publish(broker.port, (0..<6_000).map { ($0 % 2 == 0 ? "a/d-\($0 % 20)" : "b/d-\($0 % 20)", payload($0)) })
+                let batches = try await ingestion.records(of: Topics.telemetry, atLeast: 6_000)
+                var last: [String: UInt64] = [:]
+                let disorder = batches.count { batch in
+                    let number = batch.sequence?.first ?? 0
+                    return last.updateValue(number, forKey: batch.device.text).map { $0 > number } ?? false
+                }
+                #expect(batches.count == 6_000 && disorder == 0)
+                #expect(try await ingestion.sources().allSatisfy { $0.ordered && $0.produced == 3_000 })
+                #expect(await ingestion.stop() == 0)
+            }
         }
     }
 

@@ -42,6 +42,8 @@ final class RunningIngestion: Sendable {
     /// One connection's entry of `/v1/sources`.
     struct Source: Decodable, Sendable {
         var state: String
+        var ordered: Bool
+        var filters: [String]
         var received: Int
         var produced: Int
         var rejected: Int
@@ -51,13 +53,15 @@ final class RunningIngestion: Sendable {
         var lastError: String?
     }
 
-    func source() async throws -> Source {
+    func source() async throws -> Source { try await sources()[0] }
+
+    func sources() async throws -> [Source] {
         struct Answer: Decodable { var sources: [Source] }
         guard let url = URL(string: "http://127.0.0.1:\(httpPort)/v1/sources") else { throw SupportError("URL") }
         let (data, _) = try await URLSession.shared.data(from: url)
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(Answer.self, from: data).sources[0]
+        return try decoder.decode(Answer.self, from: data).sources
     }
 
     func metrics() async throws -> [String: Double] {
@@ -72,7 +76,9 @@ final class RunningIngestion: Sendable {
     }
 
     func waitUntilSubscribed() async throws {
-        try await eventually("ingestion is subscribed; log: \(log.lines.suffix(5))") { try await self.source().state == "subscribed" }
+        try await eventually("ingestion is subscribed; log: \(log.lines.suffix(5))") {
+            try await self.sources().allSatisfy { $0.state == "subscribed" }
+        }
     }
 
     /// As SIGTERM does.

@@ -5,7 +5,7 @@ internal import Wire
 
 /// The three topics of ingestion and a producer for them. Belongs to one MQTT connection's thread.
 ///
-/// A producer that failed is replaced by `rebuild`; whatever it still held is given up, because the broker delivers it again.
+/// A producer that failed is replaced by `close` and `open`; whatever it still held is given up, because the broker delivers it again.
 final class RecordProducer {
     enum Destination { case telemetry, events, deadLetters }
 
@@ -16,7 +16,7 @@ final class RecordProducer {
     private var link: Link?
 
     private struct Link {
-        let producer: KafkaProducer
+        let producer: KafkaBatchProducer
         let telemetry: KafkaTopicHandle
         let events: KafkaTopicHandle
         let deadLetters: KafkaTopicHandle
@@ -32,7 +32,7 @@ final class RecordProducer {
     /// Makes the producer unless there is one.
     func open() throws(KafkaError) {
         guard link == nil else { return }
-        let producer = try KafkaProducer(configuration, logger: logger, metrics: metrics)
+        let producer = try KafkaBatchProducer(configuration, logger: logger, metrics: metrics)
         link = Link(
             producer: producer,
             telemetry: try producer.handle(forTopic: Topics.telemetry.prefixed(prefix).name),
@@ -42,8 +42,7 @@ final class RecordProducer {
 
     /// Gives the producer up with all that it holds.
     func close() {
-        link?.producer.purge()
-        link?.producer.close()
+        link?.producer.abandon()
         link = nil
     }
 
@@ -66,17 +65,15 @@ final class RecordProducer {
             } catch {
                 guard error.code == .queueFull, patience() else { throw error }
             }
-            try link.producer.drainDeliveries(timeout: .milliseconds(100), reported)
+            try link.producer.flush(timeout: .milliseconds(100), reported)
         }
     }
 
-    /// Waits up to 100 ms for reports.
-    func drain(_ reported: (UInt64, KafkaError?) -> Void) throws(KafkaError) {
-        try link?.producer.drainDeliveries(timeout: .milliseconds(100), reported)
+    /// Sends what was handed over and waits up to 100 ms for reports.
+    func flush(_ reported: (UInt64, KafkaError?) -> Void) throws(KafkaError) {
+        try link?.producer.flush(timeout: .milliseconds(100), reported)
     }
 
     /// Takes what has arrived meanwhile (errors, statistics), without waiting.
-    func serve() throws(KafkaError) {
-        try link?.producer.drainDeliveries(timeout: .zero) { _, _ in }
-    }
+    func serve() throws(KafkaError) { try link?.producer.serve() }
 }

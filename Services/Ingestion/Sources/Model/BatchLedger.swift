@@ -1,5 +1,5 @@
-/// What became of the messages of one batch. A message is done when every record made from it is stored; a batch may be
-/// acknowledged when all its messages are done.
+/// What became of the messages of one batch. A message is done when every record that it is part of is stored; a batch may be
+/// acknowledged when all its messages are done. A message may make several records, and a record may hold several messages.
 ///
 /// A pure value: the records' tags come from here, their fates go in here.
 struct BatchLedger {
@@ -10,58 +10,66 @@ struct BatchLedger {
     }
 
     private struct Entry {
-        var outstanding: UInt32 = 0
-        var failed = false
-        var outcome = Outcome.produced(samples: 0)
+        var records: Range<UInt32>
+        var outcome: Outcome
     }
 
+    private enum Fate: UInt8 { case open, stored, failed }
+
     private var entries: [Entry] = []
+    private var fates: [Fate] = []
+    /// Messages that nothing was made of.
+    private var abandoned = 0
     private(set) var outstandingRecords = 0
     private(set) var hasFailure = false
 
-    var messages: Int { entries.count }
+    var messages: Int { entries.count + abandoned }
     var isSafe: Bool { outstandingRecords == 0 && !hasFailure }
 
     /// Forgets the batch, keeps the memory.
     mutating func removeAll() {
         entries.removeAll(keepingCapacity: true)
+        fates.removeAll(keepingCapacity: true)
+        abandoned = 0
         outstandingRecords = 0
         hasFailure = false
     }
 
-    /// - Returns: the tag for the records of the message.
-    mutating func beginMessage() -> UInt64 {
-        entries.append(Entry())
-        return UInt64(entries.count - 1)
-    }
-
-    mutating func recordSent(tag: UInt64) {
-        entries[Int(tag)].outstanding += 1
+    /// - Returns: the record's tag; tags rise by one.
+    mutating func beginRecord() -> UInt64 {
+        fates.append(.open)
         outstandingRecords += 1
+        return UInt64(fates.count - 1)
     }
 
-    mutating func settle(tag: UInt64, as outcome: Outcome) { entries[Int(tag)].outcome = outcome }
+    /// A message that is in `count` records from `tag` on.
+    mutating func settle(as outcome: Outcome, from tag: UInt64, count: Int = 1) {
+        entries.append(Entry(records: UInt32(tag)..<UInt32(tag) + UInt32(count), outcome: outcome))
+    }
 
-    mutating func fail(tag: UInt64) {
-        entries[Int(tag)].failed = true
+    /// A message that nothing was made of: it must not be acknowledged.
+    mutating func abandon() {
+        abandoned += 1
         hasFailure = true
     }
 
     /// - Returns: false for a report that belongs to no record of this batch.
     @discardableResult
     mutating func recordReported(tag: UInt64, stored: Bool) -> Bool {
-        guard tag < entries.count, entries[Int(tag)].outstanding > 0 else { return false }
-        entries[Int(tag)].outstanding -= 1
+        guard tag < fates.count, fates[Int(tag)] == .open else { return false }
+        fates[Int(tag)] = stored ? .stored : .failed
         outstandingRecords -= 1
-        if !stored { fail(tag: tag) }
+        if !stored { hasFailure = true }
         return true
     }
 
     /// Counts the batch. `returned` are the messages whose fate is not known to be good: the broker will deliver them again.
     func summary(reasons: Int) -> BatchSummary {
         var summary = BatchSummary(rejected: [Int](repeating: 0, count: reasons))
+        summary.returned = abandoned
+        summary.records = fates.count { $0 == .stored }
         for entry in entries {
-            if entry.failed || entry.outstanding > 0 {
+            if !isSafe, entry.records.contains(where: { fates[Int($0)] != .stored }) {
                 summary.returned += 1
                 continue
             }
@@ -79,6 +87,8 @@ struct BatchLedger {
 struct BatchSummary: Equatable {
     var produced = 0
     var samples = 0
+    /// Records stored, dead letters included.
+    var records = 0
     /// By reason.
     var rejected: [Int]
     var returned = 0

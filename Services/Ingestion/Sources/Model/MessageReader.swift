@@ -23,41 +23,73 @@ struct MessageProperties {
 
 /// Turns telemetry payloads into encoded `TelemetryBatch` records, in reused memory: nothing is allocated per message once
 /// the buffers have grown. Confined to one thread.
+///
+/// `read` finds the whole payload good or refuses it; what it found is then either added to the record that the device's single
+/// readings share, or taken out record by record.
 struct MessageReader: ~Copyable {
+    /// What a message has brought.
+    enum Content {
+        /// One reading: it may share a record with others of its device.
+        case single(time: Timestamp, sequence: StreamSequence?)
+        case records(Int, samples: Int)
+    }
+
     private let limits: ReadingLimits
     private var json: DeviceJSONReader
     private var buffer = TelemetryBuffer()
+    private var shared = TelemetryBuffer()
     private var clamped = TelemetryBuffer()
     private var encoded = WireBuffer(capacity: 4_096)
+    private var isWire = false
 
     init(limits: ReadingLimits) {
         self.limits = limits
         json = DeviceJSONReader(limits: limits)
     }
 
-    /// Reads the payload and hands over each record that it makes, after all of it has been found good.
-    /// - Returns: how many samples there are.
-    mutating func readTelemetry(
-        _ payload: UnsafeRawBufferPointer, device: UnsafeRawBufferPointer, properties: MessageProperties, retained: Bool, now: Timestamp,
-        _ send: (UnsafeRawBufferPointer) -> Void
-    ) throws(Rejection) -> Int {
-        if payload.first == WireHeader.magic {
-            return try readWire(payload, device: device, properties: properties, now: now, send)
+    /// Reads the payload, which must stay valid until what it brought has been taken.
+    mutating func read(_ message: MessageBatch.Message) throws(Rejection) -> Content {
+        guard !message.properties.invalid else { throw .propertyInvalid }
+        isWire = message.payload.first == WireHeader.magic
+        if isWire {
+            try readWire(message.payload, device: message.device, properties: message.properties, now: message.time)
+            return .records(1, samples: buffer.count)
         }
-        var context = ReadingContext(device: device, now: now)
-        context.retained = retained
-        context.stream = properties.stream
-        context.sequence = properties.sequence
-        defer { json.finish() }
-        do { try json.read(payload, context) } catch { throw Rejection(error) }
+        var context = ReadingContext(device: message.device, now: message.time)
+        context.retained = message.retained
+        context.stream = message.properties.stream
+        context.sequence = message.properties.sequence
+        do { try json.read(message.payload, context) } catch { throw Rejection(error) }
+        if let (time, sequence) = json.single { return .single(time: time, sequence: sequence) }
         // A message is stored whole or refused whole: none of several records leaves before the last has been found good.
-        if json.recordCount > 1 { for record in 0..<json.recordCount { try encode(record: record) } }
-        for record in 0..<json.recordCount {
-            try encode(record: record)
-            encoded.withUnsafeBytes(send)
-        }
-        return json.sampleCount
+        for record in 0..<json.recordCount { try encode(record: record) }
+        return .records(json.recordCount, samples: json.sampleCount)
     }
+
+    /// One of the records of the message that was read last.
+    mutating func withRecord(_ record: Int, _ body: (UnsafeRawBufferPointer) -> Void) throws(Rejection) {
+        if !isWire, json.recordCount > 1 { try encode(record: record) }
+        encoded.withUnsafeBytes(body)
+    }
+
+    /// Begins a record with the single reading that was read last.
+    mutating func beginShared() throws(Rejection) {
+        do { try json.write(record: 0, into: &shared) } catch { throw Rejection(error) }
+    }
+
+    /// Adds the single reading that was read last; one that is refused leaves the record as it was.
+    mutating func addToShared() throws(Rejection) {
+        do { try json.append(to: &shared) } catch { throw Rejection(error) }
+    }
+
+    mutating func withShared(sequence: StreamSequence?, _ body: (UnsafeRawBufferPointer) -> Void) throws(Rejection) {
+        shared.sequence = sequence
+        do { try TelemetryCodec.encode(shared, into: &encoded) } catch { throw Rejection(error) }
+        encoded.withUnsafeBytes(body)
+    }
+
+    /// Lets go of the borrowed payload.
+    mutating func finish() { json.finish() }
 
     @inline(__always)
     private mutating func encode(record: Int) throws(Rejection) {
@@ -81,10 +113,10 @@ struct MessageReader: ~Copyable {
 
     // MARK: A batch that the device encoded itself
 
+    /// Leaves it in `encoded`, stamped anew.
     private mutating func readWire(
-        _ payload: UnsafeRawBufferPointer, device: UnsafeRawBufferPointer, properties: MessageProperties, now: Timestamp,
-        _ send: (UnsafeRawBufferPointer) -> Void
-    ) throws(Rejection) -> Int {
+        _ payload: UnsafeRawBufferPointer, device: UnsafeRawBufferPointer, properties: MessageProperties, now: Timestamp
+    ) throws(Rejection) {
         guard payload.count <= limits.maximumBytes else {
             throw Rejection(
                 DeviceJSONError(.jsonTooLarge, "\(payload.count) bytes, at most \(limits.maximumBytes)", at: limits.maximumBytes))
@@ -108,8 +140,6 @@ struct MessageReader: ~Copyable {
                 try TelemetryCodec.encode(buffer, into: &encoded)
             }
         } catch let error as WireError { throw Rejection(error) } catch { throw .valueNotFinite }
-        encoded.withUnsafeBytes(send)
-        return buffer.count
     }
 
     private func needsClamping(_ now: Timestamp) throws -> Bool {

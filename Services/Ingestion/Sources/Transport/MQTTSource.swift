@@ -20,7 +20,9 @@ final class MQTTSource: Service {
         name = "mqtt-\(connection)"
         status = SourceStatus(
             connection: connection, broker: "\(configuration.mqttHost):\(configuration.mqttPort)",
-            clientID: configuration.clientID(connection: connection), filters: configuration.subscriptions.map(\.filter), now: context.now)
+            clientID: configuration.clientID(connection: connection),
+            filters: configuration.subscriptions(connection: connection).map(\.filter),
+            isOrdered: configuration.isOrdered, now: context.now)
     }
 
     func run() async throws {
@@ -32,8 +34,9 @@ final class MQTTSource: Service {
         var logger = context.logger(for: "mqtt")
         logger[metadataKey: "connection"] = "\(connection)"
         let subscriber = try MQTTSubscriberLoop(
-            configuration.mqtt(connection: connection), subscriptions: configuration.subscriptions,
-            batchMessages: configuration.batchMessages, batchBytes: configuration.batchBytes)
+            configuration.mqtt(connection: connection), subscriptions: configuration.subscriptions(connection: connection),
+            formerSubscriptions: configuration.formerSubscriptions(connection: connection), batchMessages: configuration.batchMessages,
+            batchBytes: configuration.batchBytes, gather: configuration.gather)
         let wakeup = subscriber.wakeup
         let hook = shutdown.onShutdown { wakeup.signal() }
         defer { shutdown.removeHook(hook) }

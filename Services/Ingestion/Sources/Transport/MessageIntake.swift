@@ -5,13 +5,13 @@ internal import MQTTClient
 internal import Metrics
 internal import Wire
 
-/// Takes the batches of one MQTT connection: each message becomes records, each batch waits until Kafka has all of them.
+/// Takes the batches of one MQTT connection. While a batch is being read its messages are only copied; when it is complete each
+/// becomes part of a record, device by device, all records go to Kafka at once, and the batch waits until Kafka has every one.
 ///
 /// Every message ends as telemetry, as an event or as a dead letter; when a record cannot be stored the whole batch is given
 /// back to the broker by throwing. Confined to its connection's thread.
 final class MessageIntake: MQTTBatchHandler {
     private let table: TopicTable
-    private let limits: ReadingLimits
     private let producer: RecordProducer
     private let metrics: IngestionMetrics
     private let status: SourceStatus
@@ -19,9 +19,13 @@ final class MessageIntake: MQTTBatchHandler {
     /// False when it is time to give up waiting for Kafka.
     private let patience: () -> Bool
 
+    private var batch: MessageBatch
     private var reader: MessageReader
     private var letters = WireBuffer(capacity: 4_096)
     private var ledger = BatchLedger()
+    private var shared = SharedRecord()
+    private var sharedTag: UInt64 = 0
+    private var sharedDevice = UnsafeRawBufferPointer(start: nil, count: 0)
     private var failure: KafkaError?
     private var events: [String: UInt64] = [:]
     private var batchStart = ContinuousClock.now
@@ -31,57 +35,156 @@ final class MessageIntake: MQTTBatchHandler {
         now: @escaping @Sendable () -> Timestamp, patience: @escaping () -> Bool
     ) {
         self.table = table
-        self.limits = limits
         self.producer = producer
         self.metrics = metrics
         self.status = status
         self.now = now
         self.patience = patience
+        batch = MessageBatch(seed: .random(in: 0 ... .max))
         reader = MessageReader(limits: limits)
     }
 
-    // MARK: One message
-
     func received(_ message: MQTTMessage) {
-        if ledger.messages == 0 { batchStart = .now }
-        let tag = ledger.beginMessage()
-        // A batch that will be given back needs no more work.
-        guard failure == nil else { return ledger.fail(tag: tag) }
+        if batch.count == 0 { batchStart = .now }
+        var match = table.match(message.topic)
+        if let device = match?.device, !DeviceID.isValid(device) { match?.device = UnsafeRawBufferPointer(start: nil, count: 0) }
+        var properties = MessageProperties()
+        if message.hasProperties { message.forEachUserProperty { properties.note(name: $0, value: $1) } }
+        batch.append(
+            topic: message.topic, payload: message.payload, kind: match?.kind, device: match?.device, properties: properties,
+            retained: message.retained, time: now())
+    }
+
+    func batchEnded(messages: Int) throws {
+        defer { forget() }
+        metrics.received.increment(by: UInt64(messages))
+        metrics.inFlight.add(Double(messages))
         let time = now()
+        status.update {
+            $0.received += UInt64(messages)
+            $0.lastMessage = time
+        }
+        let complete = ContinuousClock.now
+        makeRecords()
+        let handedOver = ContinuousClock.now
+        waitForReports()
+        let end = ContinuousClock.now
+        metrics.gatherSeconds.observe(complete - batchStart)
+        metrics.readSeconds.observe(handedOver - complete)
+        metrics.deliverSeconds.observe(end - handedOver)
+        metrics.deliverySeconds.observe(end - complete)
+        metrics.batchMessages.observe(Double(messages))
+        count(time: time, delivery: end - complete)
+        metrics.inFlight.add(-Double(messages))
+        guard ledger.isSafe else { throw BatchNotStored(messages: messages, cause: failure) }
+    }
+
+    private func forget() {
+        batch.removeAll()
+        ledger.removeAll()
+        events.removeAll(keepingCapacity: true)
+        failure = nil
+    }
+
+    // MARK: Records
+
+    private func makeRecords() {
+        batch.forEach(take, deviceEnded: endShared)
+        reader.finish()
+    }
+
+    private func take(_ message: MessageBatch.Message) {
+        // A batch that will be given back needs no more work.
+        guard failure == nil else { return ledger.abandon() }
         do throws(Rejection) {
-            try take(message, tag: tag, time: time)
+            guard let kind = message.kind else { throw .topicUnknown }
+            guard !message.device.isEmpty else { throw .deviceIDInvalid }
+            guard !message.payload.isEmpty else { throw .payloadEmpty }
+            switch kind {
+            case .telemetry: try takeTelemetry(message)
+            case .status: try takeStatus(message)
+            }
         } catch {
-            reject(message, error, tag: tag, time: time)
+            reject(message, error)
         }
     }
 
     @inline(__always)
-    private func take(_ message: MQTTMessage, tag: UInt64, time: Timestamp) throws(Rejection) {
-        guard let (kind, device) = table.match(message.topic) else { throw .topicUnknown }
-        guard DeviceID.isValid(device) else { throw .deviceIDInvalid }
-        guard !message.payload.isEmpty else { throw .payloadEmpty }
-        switch kind {
-        case .telemetry:
-            var properties = MessageProperties()
-            if message.hasProperties {
-                message.forEachUserProperty { properties.note(name: $0, value: $1) }
-                guard !properties.invalid else { throw .propertyInvalid }
+    private func takeTelemetry(_ message: MessageBatch.Message) throws(Rejection) {
+        switch try reader.read(message) {
+        case .single(let time, let sequence): try takeSingle(message, time, sequence)
+        case .records(let count, let samples):
+            // What came before it is to stand before it.
+            endShared()
+            let first = ledger.beginRecord()
+            for record in 0..<count {
+                let tag = record == 0 ? first : ledger.beginRecord()
+                try reader.withRecord(record) { send(.telemetry, key: message.device, value: $0, tag: tag) }
             }
-            let samples = try reader.readTelemetry(
-                message.payload, device: device, properties: properties, retained: message.retained, now: time
-            ) { send(.telemetry, key: device, value: $0, tag: tag) }
-            ledger.settle(tag: tag, as: .produced(samples: samples))
-        case .status:
-            let event = try reader.readStatus(message.payload, device: device, now: time)
-            do { try event.encode(into: &letters) } catch { throw Rejection(error) }
-            letters.withUnsafeBytes { send(.events, key: device, value: $0, tag: tag) }
-            events[event.kind.label, default: 0] += 1
-            ledger.settle(tag: tag, as: .produced(samples: 0))
+            ledger.settle(as: .produced(samples: samples), from: first, count: count)
         }
     }
 
+    @inline(__always)
+    private func takeSingle(_ message: MessageBatch.Message, _ time: Timestamp, _ sequence: StreamSequence?) throws(Rejection) {
+        let mayShare = SharedRecord.mayShare(time: time, now: message.time)
+        if mayShare, shared.takes(sequence, payloadBytes: message.payload.count) {
+            try reader.addToShared()
+            shared.add(payloadBytes: message.payload.count)
+        } else {
+            endShared()
+            try reader.beginShared()
+            shared.begin(sequence, payloadBytes: message.payload.count)
+            sharedTag = ledger.beginRecord()
+            sharedDevice = message.device
+        }
+        ledger.settle(as: .produced(samples: 1), from: sharedTag)
+        if !mayShare { endShared() }
+    }
+
+    private func endShared() {
+        guard shared.count > 0 else { return }
+        defer { shared.end() }
+        do {
+            try reader.withShared(sequence: shared.sequence) { send(.telemetry, key: sharedDevice, value: $0, tag: sharedTag) }
+        } catch {
+            // Cannot happen: each sample was found good, and together they are far below every limit. If it does, nothing of it
+            // may be acknowledged.
+            ledger.recordReported(tag: sharedTag, stored: false)
+        }
+    }
+
+    private func takeStatus(_ message: MessageBatch.Message) throws(Rejection) {
+        let event = try reader.readStatus(message.payload, device: message.device, now: message.time)
+        do { try event.encode(into: &letters) } catch { throw Rejection(error) }
+        let tag = ledger.beginRecord()
+        letters.withUnsafeBytes { send(.events, key: message.device, value: $0, tag: tag) }
+        events[event.kind.label, default: 0] += 1
+        ledger.settle(as: .produced(samples: 0), from: tag)
+    }
+
+    private func reject(_ message: MessageBatch.Message, _ rejection: Rejection) {
+        let topic = String(decoding: message.topic, as: UTF8.self)
+        let device = table.match(message.topic).map { String(decoding: $0.device, as: UTF8.self) }
+        let letter = DeadLetter(
+            payload: message.payload, sourceTopic: topic, identity: device, stage: rejection.stage, reasonCode: rejection.reasonCode,
+            text: rejection.text, time: message.time)
+        do { try letter.encode(into: &letters) } catch {
+            // Cannot happen: a dead letter cuts what is too long. If it does, the message must not be acknowledged.
+            return ledger.abandon()
+        }
+        let tag = ledger.beginRecord()
+        var key = device ?? topic
+        key.withUTF8 { key in
+            letters.withUnsafeBytes { send(.deadLetters, key: UnsafeRawBufferPointer(key), value: $0, tag: tag) }
+        }
+        let reason = Rejection.reasonCodes.firstIndex(of: rejection.reasonCode) ?? 0
+        ledger.settle(as: .rejected(reason: reason), from: tag)
+    }
+
+    // MARK: Kafka
+
     private func send(_ destination: RecordProducer.Destination, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, tag: UInt64) {
-        ledger.recordSent(tag: tag)
         do {
             try producer.send(destination, key: key, value: value, tag: tag, patience: patience) { self.reported($0, $1) }
         } catch {
@@ -90,78 +193,31 @@ final class MessageIntake: MQTTBatchHandler {
         }
     }
 
-    private func reject(_ message: MQTTMessage, _ rejection: Rejection, tag: UInt64, time: Timestamp) {
-        let topic = String(decoding: message.topic, as: UTF8.self)
-        let device = table.match(message.topic).map { String(decoding: $0.device, as: UTF8.self) }
-        let letter = DeadLetter(
-            payload: message.payload, sourceTopic: topic, identity: device, stage: rejection.stage, reasonCode: rejection.reasonCode,
-            text: rejection.text, time: time)
-        do { try letter.encode(into: &letters) } catch {
-            // Cannot happen: a dead letter cuts what is too long. If it does, the message must not be acknowledged.
-            return ledger.fail(tag: tag)
-        }
-        var key = device ?? topic
-        key.withUTF8 { key in
-            letters.withUnsafeBytes { send(.deadLetters, key: UnsafeRawBufferPointer(key), value: $0, tag: tag) }
-        }
-        let reason = Rejection.reasonCodes.firstIndex(of: rejection.reasonCode) ?? 0
-        ledger.settle(tag: tag, as: .rejected(reason: reason))
-    }
-
     private func reported(_ tag: UInt64, _ error: KafkaError?) {
         if let error { failure = failure ?? error }
         ledger.recordReported(tag: tag, stored: error == nil)
     }
 
-    // MARK: The batch
-
-    func batchEnded(messages: Int) throws {
-        metrics.received.increment(by: UInt64(messages))
-        metrics.inFlight.add(Double(messages))
-        let time = now()
-        status.update {
-            $0.received += UInt64(messages)
-            $0.lastMessage = time
-        }
-        let handedOver = ContinuousClock.now
-        metrics.readSeconds.observe(handedOver - batchStart)
-        waitForReports()
-        let end = ContinuousClock.now
-        metrics.deliverSeconds.observe(end - handedOver)
-        metrics.deliverySeconds.observe(end - batchStart)
-        metrics.batchMessages.observe(Double(messages))
-        count()
-        metrics.inFlight.add(-Double(messages))
-        defer {
-            ledger.removeAll()
-            events.removeAll(keepingCapacity: true)
-            failure = nil
-        }
-        guard ledger.isSafe else { throw BatchNotStored(messages: messages, cause: failure) }
-    }
-
     private func waitForReports() {
         while ledger.outstandingRecords > 0, failure == nil {
             guard patience() else { return }
-            do { try producer.drain { self.reported($0, $1) } } catch { failure = failure ?? error }
+            do { try producer.flush { self.reported($0, $1) } } catch { failure = failure ?? error }
         }
     }
 
-    private func count() {
+    private func count(time: Timestamp, delivery: Duration) {
         let summary = ledger.summary(reasons: Rejection.reasonCodes.count)
         metrics.produced.increment(by: UInt64(summary.produced))
         metrics.samples.increment(by: UInt64(summary.samples))
+        metrics.records.increment(by: UInt64(summary.records))
         metrics.returned.increment(by: UInt64(summary.returned))
         for (index, count) in summary.rejected.enumerated() where count > 0 {
             metrics.rejected[index].increment(by: UInt64(count))
             metrics.deadLetters[index].increment(by: UInt64(count))
         }
         if ledger.isSafe { for (label, count) in events { metrics.events[label]?.increment(by: count) } }
-        status.update {
-            $0.produced += UInt64(summary.produced)
-            $0.rejected += UInt64(summary.rejectedTotal)
-            $0.returned += UInt64(summary.returned)
-        }
+        let messages = ledger.messages
+        status.update { $0.ended(summary, messages: messages, at: time, delivery: delivery) }
     }
 }
 

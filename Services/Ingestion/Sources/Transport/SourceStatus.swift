@@ -15,21 +15,39 @@ final class SourceStatus: Sendable {
         var lastMessage: Timestamp?
         var lastError: String?
         var lastErrorTime: Timestamp?
+        var rate = RecentRate()
+        /// Of the last batch.
+        var batchMessages = 0
+        var delivery: Duration?
+        var records: UInt64 = 0
         var inFlight: UInt64 { received &- produced &- rejected &- returned }
+
+        mutating func ended(_ summary: BatchSummary, messages: Int, at time: Timestamp, delivery: Duration) {
+            produced += UInt64(summary.produced)
+            rejected += UInt64(summary.rejectedTotal)
+            returned += UInt64(summary.returned)
+            records += UInt64(summary.records)
+            rate.add(messages, at: time)
+            batchMessages = messages
+            self.delivery = delivery
+        }
     }
 
     let connection: Int
     let broker: String
     let clientID: String
     let filters: [String]
+    /// Whether no other connection of this process gets messages of the same topics.
+    let isOrdered: Bool
     private let now: @Sendable () -> Timestamp
     private let stored: Mutex<Snapshot>
 
-    init(connection: Int, broker: String, clientID: String, filters: [String], now: @escaping @Sendable () -> Timestamp) {
+    init(connection: Int, broker: String, clientID: String, filters: [String], isOrdered: Bool, now: @escaping @Sendable () -> Timestamp) {
         self.connection = connection
         self.broker = broker
         self.clientID = clientID
         self.filters = filters
+        self.isOrdered = isOrdered
         self.now = now
         stored = Mutex(Snapshot(since: now()))
     }
