@@ -29,6 +29,7 @@ let targets: [Target] =
         shared("Domain"),
         shared("Logging"),
         shared("Metrics"),
+        shared("Spelling"),
         shared("Threads"),
 
         shared("Wire", ["Domain"], exclude: ["FORMAT.md"]),
@@ -40,7 +41,7 @@ let targets: [Target] =
         shared("DeviceJSON", ["Domain", "Wire"]),
 
         shared("HTTPKit", ["HTTPServer", "Domain", "Logging", "Metrics"]),
-        shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics", "Threads"]),
+        shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics", "Spelling", "Threads"]),
     ]
     + service(
         "Ingestion", folder: "Ingestion", executable: "ingestion",
@@ -54,7 +55,7 @@ let targets: [Target] =
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
-        ["Domain", "Logging", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
+        ["Domain", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
     + [
         .target(name: "FixedPort", path: "Services/DevKafka/FixedPort"),
         .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka", "FixedPort"], path: "Services/DevKafka/Main"),
@@ -64,6 +65,7 @@ let targets: [Target] =
         tests("DomainTests", ["Domain"]),
         tests("LoggingTests", ["Logging"]),
         tests("MetricsTests", ["Metrics"]),
+        tests("SpellingTests", ["Spelling"]),
         tests("ThreadsTests", ["Threads"]),
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
         tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),

@@ -162,13 +162,4 @@ struct CommandTreeTests {
             for option in command.options { #expect(script.contains(option.name), "\(path) --\(option.name)") }
         }
     }
-
-    @Test("slips of the fingers are near, other words are not")
-    func nearest() {
-        #expect(NearestName.distance("device", "devcie") == 1)
-        #expect(NearestName.distance("", "abc") == 3)
-        #expect(NearestName.among(["simulate", "verify"], to: "simulat") == "simulate")
-        #expect(NearestName.among(["simulate", "verify"], to: "sim") == "simulate")
-        #expect(NearestName.among(["simulate", "verify"], to: "bananas") == nil)
-    }
 }

@@ -165,12 +165,6 @@ private func problems(_ arguments: [String], _ environment: [String: String] = [
         #expect([String](config: .text("")) == [])
         #expect([String](config: .text("a, b ,,c")) == ["a", "b", "", "c"])
     }
-
-    @Test(arguments: [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "abc", 0), ("mqtt.hots", "mqtt.host", 2)])
-    func editDistances(first: String, second: String, distance: Int) {
-        #expect(ConfigTable.editDistance(first, second) == distance)
-        #expect(ConfigTable.editDistance(second, first) == distance)
-    }
 }
 
 @Suite struct ConfigHelpTests {

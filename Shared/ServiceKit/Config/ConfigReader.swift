@@ -1,3 +1,5 @@
+internal import Spelling
+
 /// The settings of one run, already checked: reading a value cannot fail.
 ///
 /// Order: command line, then environment, then the file named by `--config`, then defaults.
@@ -109,7 +111,7 @@ public struct ConfigReader: Sendable {
     private static func misspelt(_ environment: [String: String], _ table: ConfigTable) -> [String] {
         let known = table.entries.map(\.environmentName)
         return environment.keys.filter { $0.hasPrefix("MARTLET_") && !known.contains($0) }.sorted().compactMap { name in
-            guard let near = ConfigTable.nearest(to: name, among: known), ConfigTable.editDistance(near, name) <= 2 else { return nil }
+            guard let near = NearestName.among(known, to: name), NearestName.distance(near, name) <= 2 else { return nil }
             return "the environment variable \(name) is no setting of this service; did you mean \(near)?"
         }
     }

@@ -1,3 +1,5 @@
+import Spelling
+
 /// One subcommand: what it takes, how it is explained, what it does.
 struct Command: Sendable {
     let name: String

@@ -1,4 +1,5 @@
 import Domain
+import Spelling
 import Wire
 
 /// A record that cannot be written from its JSON: which member, and why.
