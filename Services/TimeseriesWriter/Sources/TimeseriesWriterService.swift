@@ -1,5 +1,3 @@
-internal import Domain
-internal import Glibc
 internal import HTTPKit
 internal import KafkaClient
 internal import Logging
@@ -28,7 +26,7 @@ public enum TimeseriesWriterService {
         let loop = WriterLoop(config: config, context: context, metrics: metrics, status: status)
         return ServiceParts(
             services: [QueryPool(pool: samples.pool), loop],
-            routes: SeriesController(reader: samples, now: { wallClock() }).routes + LedgerController(reader: samples).routes,
+            routes: SeriesController(reader: samples, now: context.now).routes + LedgerController(reader: samples).routes,
             readiness: [
                 ReadinessCheck("database") {
                     try await samples.isReachable()
@@ -37,12 +35,6 @@ public enum TimeseriesWriterService {
                 ReadinessCheck("kafka") { status.whyNotConsuming.map { .notReady($0) } ?? .ready },
             ])
     }
-}
-
-func wallClock() -> Timestamp {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
 }
 
 /// Keeps the query pool until everything that asks has stopped.
@@ -82,7 +74,7 @@ struct WriterLoop: Service {
             let outbox = DeadLetterOutbox(config.kafka, topic: config.deadLetterTopic, logger: logger)
             let writer = TelemetryWriter(
                 config.writer, kafka: config.kafka, sink: sink, outbox: outbox, metrics: metrics, status: status, logger: logger,
-                now: wallClock)
+                now: context.now)
             try writer.run(until: shutdown, consumer: writer.makeConsumer(metrics: context.metrics))
         }
     }
