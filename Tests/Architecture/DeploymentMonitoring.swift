@@ -1,6 +1,6 @@
 import Foundation
 
-/// Holds Prometheus' configuration and Grafana's dashboards against the services and their metrics.
+/// Holds Prometheus' configuration against the services and docker-compose.yml.
 struct DeploymentMonitoring {
     let facts: DeploymentFacts
 
@@ -17,55 +17,17 @@ struct DeploymentMonitoring {
             let host = String(target.prefix { $0 != ":" })
             findings.expect(known.contains(host), "prometheus.yml scrapes \(target), which is no service of docker-compose.yml")
         }
+        checkRules(prometheus, compose, &findings)
         return findings.problems
     }
 
-    struct Dashboard: Decodable {
-        struct Source: Decodable { let uid: String }
-        struct Target: Decodable {
-            let refId: String
-            let expr: String
-            let datasource: Source
-        }
-        struct Position: Decodable { let x, y, w, h: Int }
-        struct Panel: Decodable {
-            let id: Int
-            let title: String
-            let targets: [Target]
-            let gridPos: Position
-        }
-        let uid: String
-        let title: String
-        let panels: [Panel]
-    }
-
-    func problems(dashboard text: String, datasource: YAML) throws -> [String] {
-        let dashboard: Dashboard
-        do { dashboard = try JSONDecoder().decode(Dashboard.self, from: Data(text.utf8)) } catch { return ["no dashboard: \(error)"] }
-        var findings = Findings()
-        findings.expect(Set(dashboard.panels.map(\.id)).count == dashboard.panels.count, "two panels share an id")
-        let uid = datasource.at("datasources", "0", "uid")?.text
-        for panel in dashboard.panels {
-            findings.expect(!panel.targets.isEmpty, "\(panel.title): shows nothing")
-            findings.expect(panel.gridPos.x + panel.gridPos.w <= 24, "\(panel.title): is wider than the dashboard")
-            for target in panel.targets {
-                findings.expect(
-                    target.datasource.uid == uid,
-                    "\(panel.title): asks the datasource \(target.datasource.uid), provisioned is \(uid ?? "none")")
-                for metric in try DeploymentFacts.matches(#"\b(iot_[a-z0-9_]+)"#, in: target.expr) {
-                    findings.expect(isKnown(metric), "\(panel.title): no service has a metric \(metric)")
-                }
-                findings.expect(
-                    target.expr.filter { $0 == "(" }.count == target.expr.filter { $0 == ")" }.count, "\(panel.title): parentheses")
-            }
-        }
-        return findings.problems
-    }
-
-    /// A histogram is exposed under three names.
-    private func isKnown(_ metric: String) -> Bool {
-        if facts.metrics.contains(metric) { return true }
-        return ["_bucket", "_sum", "_count"].contains { metric.hasSuffix($0) && facts.metrics.contains(String(metric.dropLast($0.count))) }
+    /// The rules are mounted where Prometheus looks for them.
+    private func checkRules(_ prometheus: YAML, _ compose: YAML, _ findings: inout Findings) {
+        let patterns = prometheus["rule_files"]?.items.compactMap(\.text) ?? []
+        findings.expect(patterns == ["rules/*.yml"], "prometheus.yml loads the rules \(patterns)")
+        let volumes = compose.at("services", "prometheus", "volumes")?.items.compactMap(\.text) ?? []
+        findings.expect(
+            volumes.contains("./deploy/prometheus/rules:/etc/prometheus/rules:ro"), "docker-compose.yml: the rules do not reach Prometheus")
     }
 }
 

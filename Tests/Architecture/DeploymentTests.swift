@@ -138,29 +138,10 @@ import Testing
 
     @Test(arguments: [
         ("ingestion:8081", "ingestion:8080", "does not scrape ingestion:8081"), ("timeseries-writer:8082", "writer:8082", "no service of"),
+        ("rules/*.yml", "rule/*.yml", "loads the rules"),
     ])
     func prometheusChecksCanFail(_ passage: String, _ replacement: String, _ finding: String) throws {
         let problems = try prometheusProblems(altered("deploy/prometheus/prometheus.yml", passage, replacement))
-        #expect(problems.contains { $0.contains(finding) }, "\(problems)")
-    }
-
-    private func dashboardProblems(_ text: String) throws -> [String] {
-        let datasource = try YAML.document(DeploymentFacts.text("deploy/grafana/provisioning/datasources/prometheus.yml"))
-        return try DeploymentMonitoring(facts: facts).problems(dashboard: text, datasource: datasource)
-    }
-
-    @Test func dashboardsAskForMetricsThatExist() throws {
-        let dashboards = DeploymentFacts.files(below: "deploy/grafana/dashboards", endings: [".json"])
-        #expect(!dashboards.isEmpty)
-        for path in dashboards { #expect(try dashboardProblems(DeploymentFacts.text(path)) == [], "\(path)") }
-    }
-
-    @Test(arguments: [
-        ("iot_rows_written_total", "iot_rows_stored_total", "no service has a metric iot_rows_stored_total"),
-        ("\"uid\": \"prometheus\"", "\"uid\": \"graphite\"", "datasource graphite"), ("\"panels\"", "\"rows\"", "no dashboard"),
-    ])
-    func dashboardChecksCanFail(_ passage: String, _ replacement: String, _ finding: String) throws {
-        let problems = try dashboardProblems(altered("deploy/grafana/dashboards/pipeline.json", passage, replacement))
         #expect(problems.contains { $0.contains(finding) }, "\(problems)")
     }
 
