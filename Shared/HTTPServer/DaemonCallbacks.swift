@@ -94,8 +94,9 @@ private func present(
     readHeaders(handle, into: &reading)
     let id = RequestHead.requestID(reading.headers)
     do throws(Refusal) {
-        let end = martlet_mhd_connection_info(handle, .CONNECTION_INFO_REQUEST_HEADER_SIZE)?.pointee.header_size ?? 0
-        try reading.layout.check(end: UInt(bitPattern: method) + UInt(end))
+        let size = martlet_mhd_connection_info(handle, .CONNECTION_INFO_REQUEST_HEADER_SIZE)?.pointee.header_size ?? 0
+        try RequestScreening.checkSize(target: line.target.count, head: size, limit: server.configuration.limits.headerBytes)
+        try reading.layout.check(end: UInt(bitPattern: method) + UInt(size))
         let name = String(cString: method)
         guard name.utf8.allSatisfy(RequestScreening.isTokenByte) else {
             throw Refusal(status: 400, code: "invalid_method", detail: "the method holds a character that is not allowed")

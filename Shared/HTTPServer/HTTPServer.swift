@@ -9,6 +9,11 @@ import Synchronization
 /// The library's thread reads a request's headers, suspends the connection and starts a task; the task's answer resumes it. Bodies move
 /// in both directions through bounded buffers that suspend the faster side. What two parsers could read differently is refused before
 /// any handler (`RequestScreening`). A server that was started keeps itself alive until `stop`.
+///
+/// Refusals are problem+json, with one exception: what libmicrohttpd 0.9.75 cannot parse (a request line or header that is none, no Host,
+/// a Content-Length that is no number, a malformed chunk, a head beyond twice `headerBytes`) it answers by itself, before any callback: the
+/// right status, a fixed page of its own in HTML, and the end of the connection. Its texts are compiled in and it has no option for them;
+/// only a second parser in front of it would change that. Clients go by the status.
 public final class HTTPServer: Sendable {
     public typealias Handler = @Sendable (HTTPRequest) async -> HTTPResponse
     /// Answers on the network thread, for what is at hand and takes microseconds; nil leaves the request to the handler.

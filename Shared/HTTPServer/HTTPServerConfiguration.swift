@@ -21,7 +21,8 @@ public struct HTTPServerLimits: Sendable {
     public var connections = 2_048
     /// Open connections from one address; 0 is no limit.
     public var connectionsPerAddress = 512
-    /// Memory for request line and headers of one connection, in bytes. What does not fit is answered with 431 or 414.
+    /// Request line and headers in bytes; what is longer is answered with 431 or 414. The library gets twice the room, so that these
+    /// answers are ours; it refuses by itself what does not fit there either (see `HTTPServer`).
     public var headerBytes = 32_768
     /// Request body in bytes; 413 before it is read when announced, as soon as it is known otherwise. Routes may set less.
     public var bodyBytes = 1 << 20

@@ -8,6 +8,15 @@ struct RequestFraming: Hashable {
 
 /// Refuses what two parsers could read in two ways (RFC 9112, sections 6.1, 6.3 and 11.2). libmicrohttpd accepts all of it.
 enum RequestScreening {
+    static func checkSize(target: Int, head: Int, limit: Int) throws(Refusal) {
+        guard target <= limit else {
+            throw Refusal(status: 414, code: "target_too_long", detail: "the request target may have at most \(limit) bytes")
+        }
+        guard head <= limit else {
+            throw Refusal(status: 431, code: "headers_too_large", detail: "request line and headers may have at most \(limit) bytes")
+        }
+    }
+
     static func framing(version: String, headers: HTTPHeaders, bodyLimit: Int) throws(Refusal) -> RequestFraming {
         guard version == "HTTP/1.1" || version == "HTTP/1.0" else {
             throw Refusal(status: 505, code: "unsupported_version", detail: "this server speaks HTTP/1.1 and HTTP/1.0")

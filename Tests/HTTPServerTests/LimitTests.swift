@@ -27,6 +27,40 @@ import Testing
         #expect(handledNow == 0)
     }
 
+    @Test(arguments: [
+        ("GET /\(String(repeating: "y", count: 33_000)) HTTP/1.1\r\nHost: x\r\n\r\n", 414, "target_too_long"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nX: \(String(repeating: "y", count: 33_000))\r\n\r\n", 431, "headers_too_large"),
+    ])
+    func refusesLongHeads(request: String, status: Int, code: String) async throws {
+        let text = try await answer(to: request)
+        #expect(text.hasPrefix("HTTP/1.1 \(status) ") && text.contains("\"code\":\"\(code)\""), "\(text.prefix(300))")
+    }
+
+    /// libmicrohttpd answers these before any code of ours runs: right status, its own page, and the connection ends.
+    @Test(arguments: [
+        ("GET /\(String(repeating: "y", count: 70_000)) HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        ("GET / HTTP/1.1\r\nHost: x\r\nX: \(String(repeating: "y", count: 70_000))\r\n\r\n", 431),
+        ("GET / HTTP/1.1\r\n\r\n", 400), ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+    ])
+    func theLibraryRefusesByItself(request: String, status: Int) async throws {
+        let text = try await answer(to: request)
+        #expect(text.hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(300))")
+    }
+
+    private func answer(to request: String) async throws -> String {
+        let answer = Mutex("")
+        try await withServer(handler: { _ in .text("served") }) { server in
+            let port = server.port
+            let text = try await onThread {
+                let client = try RawClient(port: port)
+                client.send(request)
+                return String(decoding: try client.receiveAll(), as: UTF8.self)
+            }
+            answer.withLock { $0 = text }
+        }
+        return answer.withLock { $0 }
+    }
+
     @Test func stopsChunkedBodyAtTheLimit() async throws {
         let outcome = Mutex<HTTPBodyError?>(nil)
         var limits = HTTPServerLimits()
