@@ -15,6 +15,22 @@ struct DeliveryTests {
         try await expectConservation(stack)
     }
 
+    /// As far back as ingestion takes by default: none of it may be moved for being too old.
+    @Test("thirty days of the past: all stored once, with the times they were sent with")
+    func past() async throws {
+        let stack = try await Stack.shared.value
+        let ledger = stack.folder.appendingPathComponent("past.ledger").path
+        let simulated = try await stack.martlet(
+            "simulate", "--prefix", "past-", "--backfill", "30d", "--devices", "4", "--rate", "0.002", "--shape", "mixed", "--for", "0",
+            "--ledger", ledger, "--mqtt", "127.0.0.1:\(stack.mosquitto.port)")
+        #expect(simulated.code == 0, "\(simulated.errors)")
+        let outcome = try await stack.martlet("verify", "--ledger", ledger, "--postgres", stack.postgresURL, "--wait", "60", "--json")
+        let verdict = try JSONDecoder().decode(Verdict.self, from: Data(outcome.output.utf8))
+        #expect(verdict.isClean, "\(verdict)")
+        // 30 days with a message in 2,000 s of each device: 1, 5, 5 and 10 rows a message.
+        #expect(verdict.stored > 1_290 * 21 - 21 && verdict.stored <= 1_297 * 21, "\(verdict)")
+    }
+
     @Test("ingestion killed 10 times under load", .requiresOwnKafka)
     func killIngestion() async throws {
         let stack = try await Stack.shared.value

@@ -109,10 +109,12 @@ struct ArgumentParserTests {
         #expect(problem("fetch red --version").contains("unknown option --version"))
     }
 
-    @Test("times are read with and without unit", arguments: [("30", 30), ("1.5s", 1.5), ("250ms", 0.25), ("5m", 300), ("2h", 7_200)])
+    @Test(
+        "times are read with and without unit",
+        arguments: [("30", 30), ("1.5s", 1.5), ("250ms", 0.25), ("5m", 300), ("2h", 7_200), ("30d", 2_592_000)])
     func times(word: String, seconds: Double) throws { #expect(try Seconds(argument: word).value == seconds) }
 
-    @Test("what is no time is refused", arguments: ["", "s", "-1", "nan", "1d", "ms"])
+    @Test("what is no time is refused", arguments: ["", "s", "-1", "nan", "1w", "ms"])
     func noTimes(word: String) { #expect(throws: ValueProblem.self) { try Seconds(argument: word) } }
 
     @Test("addresses, also of IPv6")

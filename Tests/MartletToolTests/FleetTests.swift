@@ -66,6 +66,27 @@ struct FleetTests {
         }
     }
 
+    @Test("a backfilled fleet's readings lie evenly between its messages", arguments: PayloadShape.pure)
+    func evenReadings(shape: PayloadShape) {
+        var plan = FleetPlan.sample(devices: 3, shape: shape, rate: 0.05)
+        plan.spread = plan.step
+        var timeline = Timeline(plan: plan)
+        timeline.anchor(firstMessage: 0, base: 1_000_000_000)
+        for device in 0..<plan.devices {
+            let times = (UInt32(0)..<5).flatMap { message in
+                (0..<plan.readingsPerMessage(device)).map { timeline.time(device, message, reading: $0) }
+            }
+            let steps = Set(zip(times, times.dropFirst()).map { $1 - $0 })
+            #expect(steps == [plan.step / Int64(plan.readingsPerMessage(device))])
+            for (index, time) in times.enumerated() {
+                let found = timeline.locate(device, time: time)
+                #expect(found?.message == UInt32(index / plan.readingsPerMessage(device)))
+                #expect(found?.reading == index % plan.readingsPerMessage(device))
+            }
+            #expect(timeline.due(device, 0) - (times.first ?? 0) <= plan.reachBack)
+        }
+    }
+
     @Test("times between two anchors belong to nobody")
     func gap() {
         let plan = FleetPlan.sample(devices: 1, shape: .single)

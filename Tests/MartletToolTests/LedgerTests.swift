@@ -49,6 +49,10 @@ struct LedgerTests {
         for shape in PayloadShape.allCases {
             var plan = FleetPlan.sample(shape: shape, seed: .max)
             plan.topic = #"a "b"/{device}"#
+            #expect(plan.ledgerLine.contains(#""version":1,"#))
+            #expect(try FleetPlan(ledgerLine: Array(plan.ledgerLine.utf8)) == plan)
+            plan.spread = plan.step
+            #expect(plan.ledgerLine.contains(#""version":2,"#))
             #expect(try FleetPlan(ledgerLine: Array(plan.ledgerLine.utf8)) == plan)
         }
     }
@@ -56,7 +60,7 @@ struct LedgerTests {
     @Test(
         "what is no ledger is named",
         arguments: [
-            ("not json", "not the JSON"), ("{}", "not a ledger"), (#"{"format":"martlet-ledger","version":2}"#, "version is 2"),
+            ("not json", "not the JSON"), ("{}", "not a ledger"), (#"{"format":"martlet-ledger","version":3}"#, "version is 3"),
             (#"{"format":"martlet-ledger","version":1,"seed":1,"prefix":"a","devices":0}"#, "'devices'"),
         ])
     func badHeader(line: String, expected: String) {

@@ -50,7 +50,8 @@ struct SimulateTests {
     }
 
     private func simulator(
-        _ plan: FleetPlan, port: Int, messages: UInt64, ledger: String, clients: Int = 5, presence: Bool = false, duplicates: Double = 0
+        _ plan: FleetPlan, port: Int, messages: UInt64?, ledger: String, clients: Int = 5, presence: Bool = false, duplicates: Double = 0,
+        backfill: Int64? = nil
     ) throws -> Simulator {
         let clock = FleetClock()
         let settings = FleetConnections.Settings(
@@ -60,7 +61,8 @@ struct SimulateTests {
             plan: plan, sequence: SendSequence(plan: plan, duplicates: duplicates, disorder: duplicates, limit: messages),
             connections: try FleetConnections(settings, plan: plan, clock: clock),
             ledger: try LedgerWriter(path: ledger, plan: plan, overwrite: false, now: .now),
-            limits: Simulator.Limits(duration: nil, drain: 60_000_000, patience: 10_000_000), clock: clock)
+            limits: Simulator.Limits(
+                backfill: backfill, duration: backfill == nil ? nil : 0, drain: 60_000_000, patience: 10_000_000), clock: clock)
     }
 
     private func report(_ ledger: String) throws -> VerificationReport {
@@ -113,6 +115,36 @@ struct SimulateTests {
             let found = try report(ledger)
             #expect(found.messages.sent == 40_000)
             #expect(found.messages.acknowledged == 40_000)
+        }
+    }
+
+    @Test("the past is sent whole, as fast as it goes, and ends at the present", arguments: [0, 10.0])
+    func backfill(trouble: Double) async throws {
+        try await withTemporaryFolder { folder async throws in
+            let broker = try await Broker(folder: folder)
+            let ledger = folder.appendingPathComponent("run.ledger").path
+            let clock = FleetClock()
+            var plan = plan(.mixed, devices: 20, rate: 2)
+            plan.spread = plan.step
+            let began = clock.microseconds
+            let hour: Int64 = 3_600_000_000
+            let summary = try simulator(
+                plan, port: broker.port, messages: nil, ledger: ledger, duplicates: trouble, backfill: hour
+            ).run { false }
+            let ended = clock.microseconds
+
+            // One message in 10 s of each device, from a minute after the beginning until now.
+            let rounds = (hour - Simulator.margin - plan.reachBack) / plan.step
+            #expect(summary.sent >= Int(rounds) * plan.devices)
+            #expect(summary.counts.acknowledged == summary.sent + summary.repeated)
+            #expect(summary.ofThePast != nil && summary.anchors == 1)
+            let reader = try LedgerReader(path: ledger)
+            var verification = Verification(plan: reader.plan)
+            try reader.readNew { entry throws(LedgerProblem) in try verification.apply(entry) }
+            let window = try #require(verification.window)
+            #expect(window.lowerBound >= began - hour + Simulator.margin)
+            #expect(window.lowerBound <= ended - hour + Simulator.margin)
+            #expect(window.upperBound > began - 2 * plan.step && window.upperBound <= ended)
         }
     }
 

@@ -82,17 +82,17 @@ struct HostPort: ArgumentValue, Hashable {
     var argumentText: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// A length of time; a bare number means seconds: `30`, `250ms`, `5m`, `2h`.
+/// A length of time; a bare number means seconds: `30`, `250ms`, `5m`, `2h`, `30d`.
 struct Seconds: ArgumentValue, Hashable {
     let value: Double
 
     init(_ value: Double) { self.value = value }
 
     init(argument: String) throws(ValueProblem) {
-        let units: [(suffix: String, factor: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600)]
+        let units: [(suffix: String, factor: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)]
         let unit = units.first { argument.hasSuffix($0.suffix) }
         let number = unit.map { String(argument.dropLast($0.suffix.count)) } ?? argument
-        guard let value = Double(number), value.isFinite, value >= 0 else { throw ValueProblem("a time such as 30, 30s, 250ms, 5m") }
+        guard let value = Double(number), value.isFinite, value >= 0 else { throw ValueProblem("a time such as 30, 30s, 250ms, 5m, 30d") }
         self.value = value * (unit?.factor ?? 1)
     }
 

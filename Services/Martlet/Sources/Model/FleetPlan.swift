@@ -30,6 +30,10 @@ struct FleetPlan: Hashable, Sendable {
     /// MQTT topic with `{device}` in it.
     var topic: String
     var qos: Int
+    /// The readings of one message lie at most so far apart, µs.
+    var spread = FleetPlan.closeSpread
+
+    static let closeSpread: Int64 = 10_000
 
     /// A fleet that sends `rate` messages per second in total; 0 means as fast as it is taken.
     static func step(devices: Int, rate: Double) -> Int64 {
@@ -89,5 +93,10 @@ struct FleetPlan: Hashable, Sendable {
     func phase(_ device: Int) -> Int64 { step * Int64(device) / Int64(devices) }
 
     /// µs between two readings of one message.
-    func readingStep(_ device: Int) -> Int64 { min(step / Int64(readingsPerMessage(device)), 10_000) }
+    func readingStep(_ device: Int) -> Int64 { min(step / Int64(readingsPerMessage(device)), spread) }
+
+    /// How long before its message is due the oldest reading of any message was taken, µs.
+    var reachBack: Int64 {
+        (0..<min(devices, PayloadShape.pure.count)).map { Int64(readingsPerMessage($0) - 1) * readingStep($0) }.max() ?? 0
+    }
 }

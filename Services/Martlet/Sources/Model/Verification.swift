@@ -57,10 +57,7 @@ struct Verification: Sendable {
     /// Earliest and latest event time that a row of this ledger can have.
     var window: ClosedRange<Int64>? {
         guard let first = timeline.anchors.first, let lastTime else { return nil }
-        let reachBack = (0..<min(plan.devices, PayloadShape.pure.count)).map {
-            Int64(plan.readingsPerMessage($0) - 1) * plan.readingStep($0)
-        }
-        return first.base - (reachBack.max() ?? 0)...max(first.base, lastTime)
+        return first.base - plan.reachBack...max(first.base, lastTime)
     }
 
     /// Rows that the acknowledged messages must have left.

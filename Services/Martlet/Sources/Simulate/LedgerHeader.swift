@@ -1,16 +1,17 @@
 /// The ledger's first line: the fleet plan as one line of JSON, so that `head -1` shows what a ledger is about.
 extension FleetPlan {
     static let ledgerFormat = "martlet-ledger"
-    static let ledgerVersion: Int64 = 1
+    /// 2 has `spread_us`, written only where it differs from what version 1 takes for granted.
+    static let ledgerVersions: ClosedRange<Int64> = 1...2
     /// A first line is never longer.
     static let maximumHeaderBytes = 4_096
 
     var ledgerLine: String {
         JSONValue.object([
-            "format": .string(Self.ledgerFormat), "version": .int(Self.ledgerVersion), "seed": JSONValue(unsigned: seed),
+            "format": .string(Self.ledgerFormat), "version": .int(spread == Self.closeSpread ? 1 : 2), "seed": JSONValue(unsigned: seed),
             "prefix": .string(prefix),
             "devices": .int(Int64(devices)), "shape": .string(shape.rawValue), "stream": JSONValue(unsigned: stream), "step_us": .int(step),
-            "topic": .string(topic), "qos": .int(Int64(qos)),
+            "topic": .string(topic), "qos": .int(Int64(qos)), "spread_us": spread == Self.closeSpread ? nil : .int(spread),
         ]).text + "\n"
     }
 
@@ -20,8 +21,9 @@ extension FleetPlan {
             throw LedgerProblem("its first line is not the JSON of a ledger: \(error)")
         }
         guard header["format"] == .string(Self.ledgerFormat) else { throw LedgerProblem("it is not a ledger of martlet simulate") }
-        guard header["version"] == .int(Self.ledgerVersion) else {
-            throw LedgerProblem("its version is \(header["version"]?.text ?? "missing"); this program reads \(Self.ledgerVersion)")
+        guard let version = header["version"]?.intValue, Self.ledgerVersions.contains(version) else {
+            throw LedgerProblem(
+                "its version is \(header["version"]?.text ?? "missing"); this program reads 1 to \(Self.ledgerVersions.upperBound)")
         }
         func missing(_ name: String) -> LedgerProblem { LedgerProblem("its first line has no valid '\(name)'") }
         guard let seed = header["seed"]?.unsignedValue else { throw missing("seed") }
@@ -34,8 +36,11 @@ extension FleetPlan {
         guard let step = header["step_us"]?.intValue, step >= 10 else { throw missing("step_us") }
         guard let topic = header["topic"]?.stringValue else { throw missing("topic") }
         guard let qos = header["qos"]?.intValue, (0...1).contains(qos) else { throw missing("qos") }
+        let spread = header["spread_us"]?.intValue ?? Self.closeSpread
+        guard spread >= 1 else { throw missing("spread_us") }
         self.init(
-            seed: seed, prefix: prefix, devices: Int(devices), shape: shape, stream: stream, step: step, topic: topic, qos: Int(qos))
+            seed: seed, prefix: prefix, devices: Int(devices), shape: shape, stream: stream, step: step, topic: topic, qos: Int(qos),
+            spread: spread)
     }
 }
 

@@ -16,6 +16,9 @@ enum SimulateCommand {
     static let rate = Option<Double>(
         "rate", "N", default: 1_000, in: 0...1_000_000, help: "Messages per second of all devices together; 0: as fast as they are taken.")
     static let duration = Option<Seconds>("for", "TIME", help: "How long to send, such as 60, 90s, 10m; without it until Ctrl-C.")
+    static let backfill = Option<Seconds>(
+        "backfill", "TIME",
+        help: "Send the past first: begin so long ago, at the same rate in event time, as fast as is acknowledged; such as 30d.")
     static let messages = Option<Int>(
         "messages", "N", in: 1...10_000_000_000, help: "How many messages to send in all (without --duplicates).")
     static let qos = Option<Int>("qos", "0|1", default: 1, in: 0...1, help: "MQTT quality of service; only 1 is acknowledged.")
@@ -50,6 +53,11 @@ enum SimulateCommand {
             Values are a pure function of (seed, device, sequence number) and event times are unique per device, so martlet verify can tell
             from the stored rows alone what is lost, doubled, invented or wrong. The simulation survives a broker that goes away: what was
             not acknowledged is sent again after the reconnect. Ctrl-C ends it in order: outstanding acknowledgements are awaited first.
+
+            With --backfill the fleet has been running for that time already: its past goes out through the normal path, oldest first, then
+            it goes on with the present; --for counts from there, and --for 0 ends with the past. Readings of one message (array, wire) lie
+            evenly over the time between two messages then. Ingestion moves times older than its ingest.maximum-age (30 d), which verify
+            finds: for more, start it with a larger one. The writer refuses what is older than writer.backfill (400 d).
             """,
         examples: [
             .init("martlet simulate", "1,000 devices, 1,000 messages a second, until Ctrl-C"),
@@ -59,10 +67,14 @@ enum SimulateCommand {
             .init(
                 "martlet simulate --messages 100000 --rate 0 --duplicates 5 --disorder 5 --seed 7", "repeatable trouble, as fast as it goes"
             ),
+            .init(
+                "martlet simulate --backfill 30d --devices 50 --rate 0.5 --shape wire --for 0 --ledger past.ledger",
+                "thirty days of 50 devices, a point every 10 s each: 13 million rows in 1.3 million messages"),
             .init("martlet simulate --devices 200 --presence", "every device with its own connection and last will"),
         ],
         options: [
-            devices.declaration, prefix.declaration, rate.declaration, duration.declaration, messages.declaration, qos.declaration,
+            devices.declaration, prefix.declaration, rate.declaration, backfill.declaration, duration.declaration, messages.declaration,
+            qos.declaration,
             shape.declaration, topic.declaration, duplicates.declaration, disorder.declaration, clients.declaration, presence.declaration,
             window.declaration, ledger.declaration, overwrite.declaration, seed.declaration, drain.declaration,
         ] + ServerOptions.mqttDeclarations + [json.declaration],
@@ -80,6 +92,7 @@ enum SimulateCommand {
             try LedgerWriter(path: $0, plan: plan, overwrite: arguments.has(overwrite), now: .now)
         }
         let limits = Simulator.Limits(
+            backfill: try arguments.optional(backfill)?.microseconds,
             duration: try arguments.optional(duration)?.microseconds, drain: try arguments.value(drain).microseconds, patience: 15_000_000)
         let simulator = Simulator(
             plan: plan, sequence: sequence, connections: connections, ledger: ledger, limits: limits, clock: clock)
@@ -91,11 +104,17 @@ enum SimulateCommand {
     /// - Parameter stream: of this run; the start time serves, so that two runs never look like repeats of each other.
     static func plan(_ arguments: Arguments, stream: UInt64) throws -> FleetPlan {
         let devices = try arguments.value(devices)
+        let rate = try arguments.value(rate)
+        let step = FleetPlan.step(devices: devices, rate: rate)
+        let isBackfill = try arguments.optional(backfill) != nil
+        guard rate > 0 || !isBackfill else {
+            throw ToolError(
+                .usage, "--backfill needs a --rate above 0: it says how dense the past is; sending it is as fast as it goes anyway")
+        }
         return FleetPlan(
             seed: try arguments.optional(seed) ?? UInt64.random(in: 0...UInt64(Int64.max)), prefix: try arguments.value(prefix),
-            devices: devices, shape: try arguments.value(shape), stream: stream,
-            step: FleetPlan.step(devices: devices, rate: try arguments.value(rate)), topic: try arguments.value(topic),
-            qos: try arguments.value(qos))
+            devices: devices, shape: try arguments.value(shape), stream: stream, step: step, topic: try arguments.value(topic),
+            qos: try arguments.value(qos), spread: isBackfill ? step : FleetPlan.closeSpread)
     }
 
     private static func settings(_ arguments: Arguments, plan: FleetPlan) throws -> FleetConnections.Settings {

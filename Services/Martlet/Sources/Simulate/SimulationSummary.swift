@@ -6,6 +6,8 @@ struct SimulationSummary: Sendable {
     let seconds: Double
     /// Messages, without repeats.
     let sent: Int
+    /// Of these, while the fleet sent its past; `nil` without `--backfill`, or when it did not come to the present.
+    let ofThePast: Int?
     let repeated: Int
     let counts: FleetConnections.Counts
     /// Still outstanding when the simulation gave up waiting.
@@ -21,7 +23,8 @@ struct SimulationSummary: Sendable {
             "devices": .int(Int64(plan.devices)), "clients": .int(Int64(clients)), "shape": .string(plan.shape.rawValue),
             "qos": .int(Int64(plan.qos)), "seed": JSONValue(unsigned: plan.seed), "stream": JSONValue(unsigned: plan.stream),
             "seconds": .double(rounded(seconds)),
-            "sent": .int(Int64(sent)), "repeated": .int(Int64(repeated)), "acknowledged": .int(Int64(counts.acknowledged)),
+            "sent": .int(Int64(sent)), "ofThePast": ofThePast.map { .int(Int64($0)) }, "repeated": .int(Int64(repeated)),
+            "acknowledged": .int(Int64(counts.acknowledged)),
             "unacknowledged": .int(Int64(unacknowledged)), "unrouted": .int(Int64(counts.unrouted)),
             "refused": .int(Int64(counts.refused)), "connectionsLost": .int(Int64(counts.connectionsLost)),
             "messagesPerSecond": .double(rounded(rate)), "pubackP50Ms": milliseconds(0.5), "pubackP99Ms": milliseconds(0.99),
@@ -40,6 +43,7 @@ struct SimulationSummary: Sendable {
             "sent          \(grouped(sent)) messages of \(grouped(plan.devices)) devices in \(rounded(seconds)) s"
                 + " (\(grouped(Int(rate.rounded()))) msg/s), \(grouped(repeated)) of them twice on purpose"
         ]
+        if let ofThePast { lines.append("backfill      \(grouped(ofThePast)) of them while it sent its past") }
         if plan.qos == 1 {
             lines.append("acknowledged  \(grouped(counts.acknowledged)) (with repeats), outstanding \(grouped(unacknowledged))")
             if let p50 = latency.quantile(0.5), let p99 = latency.quantile(0.99) {

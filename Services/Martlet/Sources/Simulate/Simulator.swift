@@ -1,9 +1,12 @@
+import Domain
 import Foundation
 
 /// Sends a fleet's messages on schedule and keeps its ledger. One thread; memory O(devices + messages in flight).
 final class Simulator {
     struct Limits: Sendable {
-        /// µs; `nil`: until told to stop.
+        /// How far back the fleet begins, µs; `nil`: now.
+        var backfill: Int64?
+        /// µs, from the end of the past; `nil`: until told to stop.
         var duration: Int64?
         /// How long to wait at the end for outstanding PUBACKs, µs.
         var drain: Int64
@@ -26,6 +29,10 @@ final class Simulator {
     private var repeatRuns = RunJoiner()
     private var repeated = 0
     private let startedAt: Int64
+    /// Whether what is sent still lies in the past, and when that ended.
+    private var isInThePast: Bool
+    private var presentSince: Int64?
+    private var sentOfThePast: Int?
     private var hasWarnedUnrouted = false
     private var reportedLosses = 0
 
@@ -33,6 +40,8 @@ final class Simulator {
     private static let batchLimit = 256
     /// A fleet that is further behind its schedule sets its clock anew instead of catching up in a burst.
     private static let tolerance: Int64 = 1_000_000
+    /// The past begins a little later than asked for: on its way the oldest reading must not grow older than ingestion takes.
+    static let margin: Int64 = 60_000_000
 
     init(
         plan: FleetPlan, sequence: SendSequence, connections: FleetConnections, ledger: LedgerWriter?, limits: Limits, clock: FleetClock
@@ -46,6 +55,7 @@ final class Simulator {
         timeline = Timeline(plan: plan)
         payload = PayloadWriter(plan: plan)
         startedAt = clock.microseconds
+        isInThePast = limits.backfill != nil
     }
 
     /// Runs to the end of the messages or the time, or until `isStopped`.
@@ -53,17 +63,23 @@ final class Simulator {
         defer { progress.end() }
         try awaitConnections(isStopped)
         let beganAt = clock.microseconds
-        let end = limits.duration.map { beganAt + $0 }
+        if !isInThePast { presentSince = beganAt }
         while !isStopped(), end.map({ clock.microseconds < $0 }) ?? true {
             guard let next = sequence.upcoming else { break }
-            try sendWhatIsDue(before: end)
-            try connections.step(milliseconds: pause(until: next, end))
+            try sendWhatIsDue()
+            try connections.step(milliseconds: pause(until: next))
             try settle()
             showProgress(since: beganAt)
         }
         let sendingEndedAt = clock.microseconds
         try finish(isStopped)
         return summary(seconds: Double(sendingEndedAt - beganAt) / 1e6)
+    }
+
+    /// `--for` counts from where the past ends.
+    private var end: Int64? {
+        guard let duration = limits.duration, let presentSince else { return nil }
+        return presentSince + duration
     }
 
     private func awaitConnections(_ isStopped: () -> Bool) throws {
@@ -79,7 +95,7 @@ final class Simulator {
         }
     }
 
-    private func sendWhatIsDue(before end: Int64?) throws {
+    private func sendWhatIsDue() throws {
         batch.removeAll(keepingCapacity: true)
         var now = clock.microseconds
         while batch.count < Self.batchLimit {
@@ -87,6 +103,7 @@ final class Simulator {
             guard let next = sequence.upcoming else { break }
             let due = timeline.due(next.device, next.message)
             if due > now { now = clock.microseconds }
+            if due > now { reachPresent(now) }
             guard due <= now, end.map({ due < $0 }) ?? true, connections.hasRoom(next.device), let item = sequence.next() else { break }
             batch.append(item)
         }
@@ -95,9 +112,23 @@ final class Simulator {
 
     /// At the beginning of a round: is the schedule still that of the clock?
     private func keepSchedule(_ round: UInt32, _ now: Int64) {
-        guard timeline.anchors.isEmpty || now - timeline.due(0, round) > Self.tolerance else { return }
-        let anchor = timeline.anchor(firstMessage: round, base: now)
+        if !timeline.anchors.isEmpty {
+            guard !isInThePast, now - timeline.due(0, round) > Self.tolerance else { return }
+        }
+        let begin = isInThePast ? now - (limits.backfill ?? 0) + Self.margin + plan.reachBack : now
+        let anchor = timeline.anchor(firstMessage: round, base: begin)
         ledger?.append(.anchor(firstMessage: anchor.firstMessage, base: anchor.base))
+    }
+
+    /// The next message is not due yet: a fleet that was in its past has sent all of it.
+    private func reachPresent(_ now: Int64) {
+        guard isInThePast else { return }
+        isInThePast = false
+        presentSince = now
+        let sent = Int(sequence.taken)
+        sentOfThePast = sent
+        progress.end()
+        standardError("The past is sent: \(grouped(sent)) messages in \(grouped(Int((now - startedAt) / 1_000_000))) s\n")
     }
 
     /// Ledger first: nothing leaves that the file does not know.
@@ -122,7 +153,7 @@ final class Simulator {
     }
 
     /// Milliseconds until the next message is due; short while a connection is full: its PUBACK wakes us.
-    private func pause(until next: (device: Int, message: UInt32), _ end: Int64?) -> Int32 {
+    private func pause(until next: (device: Int, message: UInt32)) -> Int32 {
         guard !timeline.anchors.isEmpty else { return 0 }
         let now = clock.microseconds
         var wait = timeline.due(next.device, next.message) - now
@@ -183,13 +214,20 @@ final class Simulator {
             let sent = Int(sequence.taken)
             return "sent \(grouped(sent))   acknowledged \(grouped(connections.counts.acknowledged))"
                 + "   in flight \(connections.inFlight)   \(grouped(Int(Double(sent) / max(0.001, seconds)))) msg/s"
-                + "   connections \(connections.connected)/\(connections.settings.clients)"
+                + "   connections \(connections.connected)/\(connections.settings.clients)" + pastText
         }
+    }
+
+    /// Where in the past the fleet is.
+    private var pastText: String {
+        guard isInThePast, !timeline.anchors.isEmpty, let next = sequence.upcoming else { return "" }
+        return "   past up to \(Timestamp(microseconds: timeline.due(0, next.message)).rfc3339.prefix(16))"
     }
 
     private func summary(seconds: Double) -> SimulationSummary {
         SimulationSummary(
-            plan: plan, clients: connections.settings.clients, seconds: seconds, sent: Int(sequence.taken), repeated: repeated,
+            plan: plan, clients: connections.settings.clients, seconds: seconds, sent: Int(sequence.taken), ofThePast: sentOfThePast,
+            repeated: repeated,
             counts: connections.counts, unacknowledged: plan.qos == 1 ? connections.inFlight : 0, latency: connections.latency,
             anchors: timeline.anchors.count, ledger: ledger?.path)
     }
