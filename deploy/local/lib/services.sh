@@ -8,11 +8,15 @@ martlet_tool() { "${service_environment[@]}" "$binaries/martlet" "$@"; }
 
 http_ready() { curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$1/readyz" 2>/dev/null; }
 
-# service_start NAME PORT KEY=VALUE…: restarts a running one whose binary or settings have changed since.
+# service_start NAME PORT KEY=VALUE…: restarts a running one whose binary or settings have changed since, those from the user's own environment
+# included.
 service_start() {
     local name=$1 usual=$2 port settings why=''
     shift 2
-    settings=$(printf '%s\n' "$@" | cksum | tr ' ' '-')
+    settings=$({
+        printf '%s\n' "$@"
+        env | sed -n -e '/^MARTLET_KAFKA=/d' -e '/^MARTLET_BIN=/d' -e '/^MARTLET_/p' | sort
+    } | cksum | tr ' ' '-')
     if [[ $binaries/$name -nt $local_folder/run/$name.pid ]]; then why='its binary is newer than the process'; fi
     if [[ $(state_get "$name.settings") != "$settings" ]]; then why='its settings have changed'; fi
     if [[ -n $why ]] && process_runs "$name"; then
