@@ -141,7 +141,7 @@ public struct Router: Sendable {
             case is CancellationError: APIError(.unavailable, "the request was cancelled")
             default: nil
             }
-        if let known, known.status < 500 { return known.response(requestID: request.id) }
+        if let known, known.status < 500 || error is CancellationError { return known.response(requestID: request.id) }
         logger.error(
             "request failed",
             metadata: [

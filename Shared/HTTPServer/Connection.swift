@@ -91,6 +91,15 @@ final class Connection: Sendable {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
     }
 
+    /// `POLLRDHUP` of poll(2), which the Glibc module does not show.
+    private static let readHangUp: Int16 = 0x2000
+
+    /// Whether the client has closed its end, with or without unread bytes before that. Only while listed.
+    var hasHungUp: Bool {
+        var watched = pollfd(fd: descriptor, events: Self.readHangUp, revents: 0)
+        return poll(&watched, 1, 0) > 0 && watched.revents & (Self.readHangUp | Int16(POLLHUP) | Int16(POLLERR)) != 0
+    }
+
     /// Ends the connection under libmicrohttpd, which notices at once and cleans up. Only while listed.
     func cut() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
 }

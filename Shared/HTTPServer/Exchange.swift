@@ -30,6 +30,8 @@ final class Exchange: Sendable {
         var stream: StreamBuffer?
         var isQueued = false
         var task: Task<Void, Never>?
+        /// The client has closed its end while it was being served.
+        var isDeserted = false
 
         mutating func suspend() {
             guard let handle, !isSuspended else { return }
@@ -193,7 +195,7 @@ final class Exchange: Sendable {
             }
         } catch {
             let wasCut = state.withLock { state in
-                let wasOpen = state.stream?.progress == .open && state.handle != nil
+                let wasOpen = state.stream?.progress == .open && state.handle != nil && !state.isDeserted
                 state.stream?.fail()
                 state.resume()
                 return wasOpen
@@ -261,6 +263,20 @@ final class Exchange: Sendable {
             return nil
         }
         late?.cancel()
+    }
+
+    /// Nobody waits for the answer any more, so the work for it is cancelled: a suspended connection would not notice by itself. A client
+    /// that has only shut down its sending half is taken as gone, too; the two cannot be told apart before something is written. What the
+    /// handler answers all the same is still sent. A body that is being read fails by itself.
+    func desert() {
+        let task: Task<Void, Never>? = state.withLock { state in
+            guard !state.isDeserted, state.handle != nil, state.upload.isComplete, state.stream?.progress ?? .open == .open else {
+                return nil
+            }
+            state.isDeserted = true
+            return state.task
+        }
+        task?.cancel()
     }
 
     private func expire(_ state: inout State) {

@@ -7,7 +7,8 @@ import Synchronization
 /// An HTTP/1.1 server: libmicrohttpd on one epoll thread, handlers as Swift tasks.
 ///
 /// The library's thread reads a request's headers, suspends the connection and starts a task; the task's answer resumes it. Bodies move
-/// in both directions through bounded buffers that suspend the faster side. What two parsers could read differently is refused before
+/// in both directions through bounded buffers that suspend the faster side. A handler's task is cancelled within a quarter of a second when
+/// its client hangs up. What two parsers could read differently is refused before
 /// any handler (`RequestScreening`). A server that was started keeps itself alive until `stop`.
 ///
 /// Refusals are problem+json, with one exception: what libmicrohttpd 0.9.75 cannot parse (a request line or header that is none, no Host,
@@ -125,15 +126,21 @@ public final class HTTPServer: Sendable {
     /// Cuts connections and ends requests whose time has passed.
     func sweep(now: ContinuousClock.Instant) {
         let limits = configuration.limits
-        let overdue = state.withLock { state in
+        let (overdue, deserted) = state.withLock { state in
             var overdue = 0
-            for connection in state.connections.values where connection.isOverdue(at: now, limits: limits) {
-                connection.cut()
-                overdue += 1
+            var deserted: [Exchange] = []
+            for connection in state.connections.values {
+                if connection.isOverdue(at: now, limits: limits) {
+                    connection.cut()
+                    overdue += 1
+                } else if let exchange = connection.exchange, connection.hasHungUp {
+                    deserted.append(exchange)
+                }
             }
-            return overdue
+            return (overdue, deserted)
         }
         if overdue > 0 { count("overdue", by: overdue) }
+        for exchange in deserted { exchange.desert() }
         for connection in snapshot() { connection.exchange?.sweep(now: now, keepAlive: limits.eventKeepAlive) }
     }
 

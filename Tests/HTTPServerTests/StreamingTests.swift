@@ -1,5 +1,6 @@
 import Foundation
 import HTTPServer
+import Logging
 import Synchronization
 import TestSupport
 import Testing
@@ -160,6 +161,57 @@ import Testing
         }
     }
 
+    /// The connection is suspended while the handler works and nothing is written: only the socket itself tells.
+    @Test(arguments: ["handler", "stream", "events", "handler with pipelined bytes", "handler after a body"])
+    func workForAClientThatLeftIsCancelled(_ kind: String) async throws {
+        let cancelled = Gate()
+        let log = LogRecord()
+        @Sendable func waitForCancellation() async {
+            await untilCancelled()
+            cancelled.open()
+        }
+        try await withServer(log: log) { request in
+            if request.method == .post { _ = try? await request.body.collect(upTo: 100) }
+            switch kind {
+            case "stream": return .stream(type: "text/plain") { _ in await waitForCancellation() }
+            case "events": return .serverSentEvents { _ in await waitForCancellation() }
+            default: await waitForCancellation()
+            }
+            return .text("too late")
+        } _: { server in
+            let port = server.port
+            try await onThread {
+                let client = try RawClient(port: port)
+                client.send(
+                    kind == "handler after a body"
+                        ? "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody" : "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                if kind == "stream" || kind == "events" { _ = try client.receive(until: "\r\n\r\n") }
+                if kind == "handler with pipelined bytes" { client.send("GET /next HTTP/1.1\r\n") }
+                while server.requestCount == 0 { usleep(1_000) }
+            }
+            await cancelled.wait()
+            try await eventually("the connection is gone") { server.connectionCount == 0 }
+        }
+        #expect(!log.lines.contains { $0.contains("broke off") }, "a client that leaves is no error of ours")
+    }
+
+    /// A client that has shut down its sending half gets what its handler answers in spite of the cancellation.
+    @Test func aHalfClosedClientStillGetsAnAnswer() async throws {
+        try await withServer { _ in
+            await untilCancelled()
+            return .text("here")
+        } _: { server in
+            let port = server.port
+            let answer = try await onThread {
+                let client = try RawClient(port: port)
+                client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.finishSending()
+                return try client.answer()
+            }
+            #expect(answer?.body == Array("here".utf8))
+        }
+    }
+
     @Test func answersInTheMiddleOfABody() async throws {
         try await withServer { request in
             var iterator = request.body.makeAsyncIterator()
@@ -171,6 +223,12 @@ import Testing
             #expect(result.output == "seen true422")
         }
     }
+}
+
+private func untilCancelled() async {
+    let (nothing, continuation) = AsyncStream<Never>.makeStream()
+    for await _ in nothing {}
+    withExtendedLifetime(continuation) { #expect(Task.isCancelled) }
 }
 
 /// Opened once; waits until then.
