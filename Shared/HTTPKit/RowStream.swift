@@ -30,9 +30,8 @@ public enum RowFormat: String, Sendable, CaseIterable {
 public struct RowStream {
     private let writer: HTTPBodyWriter
     private let format: RowFormat
-    private let columns: [String]
-    private var json = JSONWriter()
-    private var csv: [UInt8] = []
+    private var encoder: RowEncoder
+    private var bytes: [UInt8] = []
     /// Bytes gathered before they are handed to the connection.
     private static let chunk = 16_384
     public private(set) var rowCount = 0
@@ -45,74 +44,46 @@ public struct RowStream {
     ) {
         self.writer = writer
         self.format = format
-        self.columns = columns
-        switch format {
-        case .ndjson: break
-        case .csv: appendLine(columns.map { .string($0) })
-        case .json:
+        encoder = RowEncoder(format: format, columns: columns)
+        bytes = encoder.header()
+        if format == .json {
+            var json = JSONWriter()
             json.beginObject()
             for member in head { json.member(member.name, member.value) }
             json.key(rows)
             json.beginArray()
+            bytes = json.takeBytes()
         }
     }
 
     /// One row, values in the order of the columns. Suspends while the client is behind.
     public mutating func append(_ values: [RowValue]) async throws {
-        precondition(values.count == columns.count, "a row has one value per column")
+        if format == .json, rowCount > 0 { bytes.append(0x2C) }
         rowCount += 1
-        switch format {
-        case .csv: appendLine(values)
-        case .json, .ndjson:
-            json.beginObject()
-            for (column, value) in zip(columns, values) { json.member(column, value) }
-            json.endObject()
-            if format == .ndjson { json.newline() }
-        }
-        if csv.count >= Self.chunk || json.bytes.count >= Self.chunk { try await flush() }
+        for value in values { encoder.append(value, to: &bytes) }
+        encoder.endRow(&bytes)
+        if bytes.count >= Self.chunk { try await flush() }
     }
 
     /// Ends the document. Without it the client sees an incomplete answer.
     public mutating func finish(tail: [(name: String, value: RowValue)] = []) async throws {
         if format == .json {
-            json.endArray()
-            for member in tail { json.member(member.name, member.value) }
-            json.endObject()
-            json.newline()
+            bytes.append(0x5D)
+            for member in tail {
+                bytes.append(0x2C)
+                JSONText.append(member.name, to: &bytes)
+                bytes.append(0x3A)
+                JSONWriter.append(member.value, to: &bytes)
+            }
+            bytes.append(contentsOf: "}\n".utf8)
         }
         try await flush()
     }
 
     private mutating func flush() async throws {
-        let bytes = format == .csv ? csv : json.takeBytes()
-        csv.removeAll(keepingCapacity: true)
-        try await writer.write(bytes)
-    }
-
-    private mutating func appendLine(_ values: [RowValue]) {
-        for (index, value) in values.enumerated() {
-            if index > 0 { csv.append(0x2C) }
-            appendField(value)
-        }
-        csv.append(contentsOf: [0x0D, 0x0A])
-    }
-
-    private mutating func appendField(_ value: RowValue) {
-        switch value {
-        case .null: break
-        case .bool(let value): csv.append(contentsOf: (value ? "true" : "false").utf8)
-        case .integer(let value): csv.append(contentsOf: String(value).utf8)
-        case .number(let value): if value.isFinite { csv.append(contentsOf: JSONWriter.text(of: value).utf8) }
-        case .string(let text):
-            let mustQuote = text.isEmpty || text.utf8.contains { $0 == 0x2C || $0 == 0x22 || $0 == 0x0D || $0 == 0x0A || $0 == 0x20 }
-            guard mustQuote else { return csv.append(contentsOf: text.utf8) }
-            csv.append(0x22)
-            for byte in text.utf8 {
-                if byte == 0x22 { csv.append(0x22) }
-                csv.append(byte)
-            }
-            csv.append(0x22)
-        }
+        let ready = bytes
+        bytes = []
+        try await writer.write(ready)
     }
 }
 
