@@ -49,10 +49,19 @@ public enum TimeseriesWriterKeys {
     public static let queryTimeout = ConfigKey(
         "query.timeout", default: Duration.seconds(10), in: .milliseconds(100) ... .seconds(600),
         help: "The database gives up a query after this time.")
+    public static let querySeries = ConfigKey("query.series", default: 5_000, in: 1...1_000_000, help: "Series that one query may cover.")
+    public static let queryBuckets = ConfigKey(
+        "query.buckets", default: 1_000_000, in: 1...100_000_000, help: "Buckets that one answer may hold, over all its series.")
+    public static let queryPoints = ConfigKey(
+        "query.points", default: 20_000_000, in: 1_000...1_000_000_000, help: "Samples that may be read for one query.")
+    public static let queryConcurrent = ConfigKey(
+        "query.concurrent", default: 32, in: 1...1_024,
+        help: "Queries that are answered at a time, slow clients included; each holds up to some megabytes.")
 
     public static let table: ConfigTable = [
         bootstrap, topicPrefix, group, groupInstance, sessionTimeout, postgresURL, batchRows, batchAge, idleGap, backfill, ahead,
-        seriesCache, ledgerCache, ledgerRanges, queryConnections, queryQueue, queryTimeout,
+        seriesCache, ledgerCache, ledgerRanges, queryConnections, queryQueue, queryTimeout, querySeries, queryBuckets, queryPoints,
+        queryConcurrent,
     ]
 }
 
@@ -64,6 +73,7 @@ struct TimeseriesWriterConfig: Sendable {
     let postgresURL: String
     let writerOptions: PostgresOptions
     let pool: PostgresPool.Configuration
+    let queryLimits: QueryLimits
     let seriesCache: Int
     let ledgerCache: Int
     let ledgerRanges: Int
@@ -87,6 +97,9 @@ struct TimeseriesWriterConfig: Sendable {
             url: postgresURL,
             options: PostgresOptions(applicationName: "\(name)-query", statementTimeout: reader[Keys.queryTimeout]),
             size: reader[Keys.queryConnections], maxWaiting: reader[Keys.queryQueue])
+        queryLimits = QueryLimits(
+            series: reader[Keys.querySeries], buckets: reader[Keys.queryBuckets], points: Int64(reader[Keys.queryPoints]),
+            concurrent: reader[Keys.queryConcurrent])
         seriesCache = reader[Keys.seriesCache]
         ledgerCache = reader[Keys.ledgerCache]
         ledgerRanges = reader[Keys.ledgerRanges]

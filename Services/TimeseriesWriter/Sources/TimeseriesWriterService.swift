@@ -23,10 +23,11 @@ public enum TimeseriesWriterService {
         let metrics = TimeseriesWriterMetrics(context.metrics)
         let status = WriterStatus()
         let samples = SampleReader(pool: PostgresPool(config.pool))
+        let desk = QueryDesk(reader: samples, limits: config.queryLimits, now: context.now)
         let loop = WriterLoop(config: config, context: context, metrics: metrics, status: status)
         return ServiceParts(
             services: [QueryPool(pool: samples.pool), loop],
-            routes: SeriesController(reader: samples, now: context.now).routes + LedgerController(reader: samples).routes,
+            routes: SeriesController(desk: desk).routes + QueryController(desk: desk).routes + LedgerController(reader: samples).routes,
             readiness: [
                 ReadinessCheck("database") {
                     try await samples.isReachable()

@@ -10,32 +10,6 @@ import Wire
 
 @testable import TimeseriesWriter
 
-/// The routes over a database filled through the sink; requests go through the router, without a socket.
-private struct QueryFixture {
-    let router: Router
-    let pool: PostgresPool
-
-    init(_ url: String) throws {
-        pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "query")))
-        let reader = SampleReader(pool: pool)
-        let now = Timestamp(microseconds: Point.start + 3_600_000_000)
-        router = try Router(
-            SeriesController(reader: reader, now: { now }).routes + LedgerController(reader: reader).routes, logger: Logger(label: "test"))
-    }
-
-    func get(_ path: String, _ query: [(String, String)] = []) async throws -> (response: HTTPResponse, body: String) {
-        let response = await router.respond(
-            to: HTTPRequest(method: .get, path: path, query: query.map { (name: $0.0, value: $0.1) }))
-        return (response, String(decoding: try await response.collectBody(), as: UTF8.self))
-    }
-
-    func json(_ path: String, _ query: [(String, String)] = []) async throws -> (status: Int, json: [String: Any]) {
-        let (response, body) = try await get(path, query)
-        let object = try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]
-        return (response.status, try #require(object, "\(body)"))
-    }
-}
-
 @Suite("timeseries-writer: queries")
 struct QueryTests {
     private static let everything = [("from", "2020-01-01"), ("to", "2030-01-01")]
@@ -195,7 +169,9 @@ struct QueryTests {
                 (series, [], 422, "unit_ambiguous"), (series, [("unit", "K")], 404, "series_unknown"),
                 (series, [("unit", "C"), ("from", "yesterday")], 400, "invalid_parameter"),
                 (series, [("unit", "C"), ("from", "now"), ("to", "-1h")], 400, "invalid_parameter"),
-                (series, [("unit", "C"), ("agg", "median")], 400, "invalid_parameter"),
+                (series, [("unit", "C"), ("agg", "mean")], 400, "invalid_parameter"),
+                (series, [("unit", "C"), ("zone", "Europe/Berlin")], 400, "invalid_parameter"),
+                (series, [("unit", "C"), ("fill", "null")], 400, "invalid_parameter"),
                 (series, [("unit", "C"), ("agg", "min,min")], 400, "invalid_parameter"),
                 (series, [("unit", "C"), ("every", "1m")], 400, "invalid_parameter"),
                 (series, [("unit", "C"), ("every", "0s"), ("agg", "min")], 400, "invalid_parameter"),

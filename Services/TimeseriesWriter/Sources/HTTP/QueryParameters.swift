@@ -25,24 +25,48 @@ enum QueryParameters {
     static let from = time("from", help: "Begin of the window, inclusive.").defaulting(to: .text("-1h"), shown: "-1h")
     static let to = time("to", help: "End of the window, exclusive.").defaulting(to: .text("now"), shown: "now")
 
-    static let every = Parameter<Duration>(
-        "every", allowed: DurationText.allowed,
-        help: "Width of the buckets, aligned to the Unix epoch in UTC; without it an aggregate covers the whole window."
+    static let every = Parameter<QueryInterval>(
+        "every", allowed: QueryInterval.allowed,
+        help: "Width of the buckets: a duration, aligned to the Unix epoch in UTC, or a calendar interval; without it an aggregate covers "
+            + "the whole window."
     ) { text throws(ParameterFault) in
-        guard let duration = DurationText.parse(text) else { throw ParameterFault("must be \(DurationText.allowed)") }
-        return duration
+        guard let interval = QueryInterval(text) else { throw ParameterFault("must be \(QueryInterval.allowed)") }
+        return interval
     }.optional
 
-    static let aggregates = Parameter<[Aggregate]>(
-        "agg", allowed: Aggregate.allCases.map(\.rawValue).joined(separator: ", "),
+    static let zone = Parameter.string(
+        "zone", maxLength: 64, help: "IANA time zone of calendar intervals (`Europe/Berlin`); UTC without it."
+    ).optional
+
+    struct AggregateList: Sendable {
+        let names: [String]
+        let aggregates: [Aggregate]
+    }
+
+    static let aggregates = Parameter<AggregateList>(
+        "agg", allowed: Aggregate.allowed,
         help: "Aggregates per bucket, separated by commas: `min,max`. Booleans and texts have count, first and last; the others are null."
     ) { text throws(ParameterFault) in
         let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        let aggregates = names.compactMap(Aggregate.init)
-        guard aggregates.count == names.count, Set(names).count == names.count else {
-            throw ParameterFault("must list some of \(Aggregate.allCases.map(\.rawValue).joined(separator: ", ")), each once")
+        guard let aggregates = Aggregate.list(names) else { throw ParameterFault(Aggregate.listRule) }
+        return AggregateList(names: names, aggregates: aggregates)
+    }.optional
+
+    static let fill = Parameter<FillMode>(
+        "fill", schema: .choice(FillMode.allCases.map(\.rawValue)), allowed: FillMode.allCases.map(\.rawValue).joined(separator: ", "),
+        help: "What stands in buckets without samples; none leaves them out."
+    ) { text throws(ParameterFault) in
+        guard let mode = FillMode(rawValue: text) else {
+            throw ParameterFault("must be one of \(FillMode.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        return aggregates
+        return mode
+    }.optional
+
+    static let gaps = Parameter<Duration>(
+        "gaps", allowed: DurationText.allowed, help: "Instead of samples: stretches of the window without any for longer than this."
+    ) { text throws(ParameterFault) in
+        guard let duration = DurationText.parse(text) else { throw ParameterFault("must be \(DurationText.allowed)") }
+        return duration
     }.optional
 
     static let format = Parameter.choice(

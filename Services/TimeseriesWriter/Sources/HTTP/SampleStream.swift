@@ -12,7 +12,7 @@ struct SampleWindow: Sendable {
     var limit: Int?
 }
 
-/// Streams the samples of a window, or their aggregates, in chunks: memory is bounded by one chunk, and no connection is held while the
+/// Streams the samples of a window of one series, page after page, in chunks: memory is bounded by one chunk, and no connection is held while the
 /// client reads.
 struct SampleStream: Sendable {
     static let chunk = 2_000
@@ -48,22 +48,6 @@ struct SampleStream: Sendable {
             // A full page may be the last one; its successor is empty then.
             let next = taken == window.limit ? last.map { RowValue.string(cursor($0)) } : nil
             try await rows.finish(tail: [(name: "next", value: next ?? .null)])
-        }
-    }
-
-    /// One row per bucket that holds samples.
-    func aggregates(_ aggregates: [Aggregate], every: Duration?) -> HTTPResponse {
-        .stream(type: format.contentType) { writer in
-            var rows = RowStream(writer, format: format, columns: ["time"] + aggregates.map(\.rawValue), head: head, rows: "buckets")
-            func row(_ bucket: BucketAggregator.Bucket) -> [RowValue] {
-                [RowValue(bucket.start)] + aggregates.map { bucket.state.value(of: $0).map { RowValue($0) } ?? .null }
-            }
-            var buckets = BucketAggregator(every: every, from: window.from)
-            try await forEach { sample in
-                if let done = buckets.add(sample.key.time, sample.value) { try await rows.append(row(done)) }
-            }
-            if let done = buckets.finish() { try await rows.append(row(done)) }
-            try await rows.finish()
         }
     }
 

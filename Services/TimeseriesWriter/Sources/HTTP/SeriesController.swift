@@ -4,11 +4,8 @@ import HTTPServer
 
 /// `/v1/devices/{id}/…`: what devices measured.
 struct SeriesController: Sendable {
-    /// Buckets of one answer.
-    static let maximumBuckets: Int64 = 10_000
-
-    let reader: SampleReader
-    let now: @Sendable () -> Timestamp
+    let desk: QueryDesk
+    private var reader: SampleReader { desk.reader }
 
     var routes: RouteCollection { [series, latest, samples] }
 
@@ -46,8 +43,11 @@ struct SeriesController: Sendable {
 
     private var samples: Route {
         Route(
-            .get, "/v1/devices/{id}/series/{metric}", summary: "Samples of one series in order of time, or aggregates of them.",
-            parameters: [P.device, P.metric, P.unit, P.from, P.to, P.every, P.aggregates, P.limit, PageCursor.parameter, P.format],
+            .get, "/v1/devices/{id}/series/{metric}", summary: "Samples of one series in order of time, aggregates of them, or gaps.",
+            parameters: [
+                P.device, P.metric, P.unit, P.from, P.to, P.every, P.zone, P.aggregates, P.fill, P.gaps, P.limit, PageCursor.parameter,
+                P.format,
+            ],
             responses: [
                 ResponseSpecification(
                     help: "Without `agg`: time, value, type, quality per sample. With it: time and the aggregates per bucket with samples."),
@@ -55,31 +55,39 @@ struct SeriesController: Sendable {
                     contentType: RowFormat.ndjson.contentType, help: "One row a line; `Martlet-Next-Cursor` pages."),
                 ResponseSpecification(contentType: RowFormat.csv.contentType, help: "The same as CSV (RFC 4180)."),
             ],
-            errors: [.deviceUnknown, .seriesUnknown, .unitAmbiguous, .windowTooLarge, .invalidCursor, .queryTimeout]
+            errors: [
+                .deviceUnknown, .seriesUnknown, .unitAmbiguous, .windowTooLarge, .queryTooLarge, .invalidCursor, .queryTimeout,
+                .queriesBusy,
+            ]
         ) { context in
-            let now = now()
-            let from = try context.value(P.from).resolve("from", now: now)
-            let to = try context.value(P.to).resolve("to", now: now)
-            guard from < to else { throw APIError(.invalidParameter, "'from' must lie before 'to'", field: "from") }
+            let shape = try wish(context).shape(desk.zones)
+            let slot = try desk.slots.take()
             let series = try await find(context)
-            let window = SampleWindow(series: series.id, from: from, to: to, after: nil, limit: nil)
-            if let aggregates = try context.value(P.aggregates) {
-                return try await buckets(context, series, window, aggregates)
-            }
-            if try context.value(P.every) != nil {
-                throw APIError(.invalidParameter, "'every' needs 'agg': the aggregates wanted per bucket", field: "agg")
-            }
-            return try await rows(context, series, window)
+            if case .samples = shape.rows { return try await rows(context, series, shape.window) }
+            return try await run(context, series, shape, slot)
         }
+    }
+
+    private func wish(_ context: RequestContext) throws(APIError) -> QueryWish {
+        let now = desk.now()
+        let wish = QueryWish(
+            from: try context.value(P.from).resolve("from", now: now), to: try context.value(P.to).resolve("to", now: now), now: now,
+            every: try context.value(P.every), zone: try context.value(P.zone), aggregates: try context.value(P.aggregates)?.aggregates,
+            fill: try context.value(P.fill), gaps: try context.value(P.gaps), limit: try context.value(P.limit))
+        if try context.value(PageCursor.parameter) != nil, wish.aggregates != nil || wish.gaps != nil {
+            throw APIError(.invalidParameter, "aggregates and gaps come whole: leave 'cursor' out", field: "cursor")
+        }
+        return wish
     }
 
     // MARK: Samples
 
-    private func rows(_ context: RequestContext, _ series: SeriesInfo, _ base: SampleWindow) async throws -> HTTPResponse {
+    private func rows(_ context: RequestContext, _ series: SeriesInfo, _ asked: QueryWindow) async throws -> HTTPResponse {
         let format = RowFormat(rawValue: try context.value(P.format)) ?? .json
         let scope = "samples/\(series.id)"
-        var window = base
-        window.limit = try context.value(P.limit) ?? (format == .json ? 1_000 : nil)
+        var window = SampleWindow(
+            series: series.id, from: Timestamp(microseconds: asked.from), to: Timestamp(microseconds: asked.to), after: nil,
+            limit: try context.value(P.limit) ?? (format == .json ? 1_000 : nil))
         window.after = try context.value(PageCursor.parameter).map { try SampleKey(cursor: PageCursor($0, scope: scope)) }
         let cursor: @Sendable (SampleKey) -> String = { PageCursor($0).text(scope: scope) }
         let stream = try await SampleStream(reader: reader, window: window, format: format, head: head(context, series, window))
@@ -94,35 +102,21 @@ struct SeriesController: Sendable {
         return response
     }
 
-    private func buckets(
-        _ context: RequestContext, _ series: SeriesInfo, _ window: SampleWindow, _ aggregates: [Aggregate]
+    /// Aggregates or gaps.
+    private func run(
+        _ context: RequestContext, _ series: SeriesInfo, _ shape: QueryShape, _ slot: QuerySlot
     ) async throws -> HTTPResponse {
-        if try context.value(P.limit) != nil || context.value(PageCursor.parameter) != nil {
-            throw APIError(.invalidParameter, "aggregates come whole: leave 'limit' and 'cursor' out", field: "limit")
-        }
-        let every = try context.value(P.every)
-        if let every { try checkBuckets(window, every) }
-        let format = RowFormat(rawValue: try context.value(P.format)) ?? .json
-        var head = try head(context, series, window)
-        if let every { head.append((name: "every", value: .string(DurationText.format(every)))) }
-        return try await SampleStream(reader: reader, window: window, format: format, head: head).aggregates(aggregates, every: every)
+        let device = try context.value(P.device).text
+        let named = QuerySeries(id: series.id, device: device, metric: series.metric, unit: series.unit)
+        let prepared = try await desk.prepare(shape, [named])
+        let head: QueryAnswer.Members = [
+            ("device", .string(device)), ("metric", .string(series.metric)), ("unit", RowValue(series.unit)),
+        ]
+        return try await desk.run(
+            prepared, format: RowFormat(rawValue: try context.value(P.format)) ?? .json, layout: .one,
+            head: head + QueryDesk.head(prepared),
+            names: try context.value(P.aggregates)?.names ?? [], slot: slot)
     }
-
-    private func checkBuckets(_ window: SampleWindow, _ every: Duration) throws(APIError) {
-        let count = BucketAggregator.count(from: window.from, to: window.to, every: every)
-        guard count > Self.maximumBuckets else { return }
-        let least = window.from.duration(to: window.to) / Int(Self.maximumBuckets - 1)
-        let fitting = Self.widths.first { $0 >= least } ?? .seconds((least.components.seconds / 86_400 + 1) * 86_400)
-        throw APIError(
-            .windowTooLarge,
-            "\(count) buckets, at most \(Self.maximumBuckets) fit: use every=\(DurationText.format(fitting)) or more, "
-                + "or a window of at most " + DurationText.format(every * Int(Self.maximumBuckets - 1)), field: "every")
-    }
-
-    /// Widths worth proposing.
-    private static let widths: [Duration] =
-        [.milliseconds(10), .milliseconds(100)]
-        + [1, 5, 10, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400].map { .seconds($0) }
 
     private func head(
         _ context: RequestContext, _ series: SeriesInfo, _ window: SampleWindow

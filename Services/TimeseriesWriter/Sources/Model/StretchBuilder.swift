@@ -9,7 +9,9 @@ struct StretchBuilder {
 
     /// Samples in rising time.
     mutating func add(_ time: Timestamp, _ value: MetricValue) {
-        enter(time.microseconds, below: 0)
+        // Most samples lie in the minute of the one before.
+        let (distance, overflow) = time.microseconds.subtractingReportingOverflow(starts[0])
+        if overflow || distance < 0 || distance >= RollupTier.minute.width { enter(time.microseconds, below: 0) }
         open[0].add(value)
     }
 

@@ -1,0 +1,72 @@
+import Domain
+import HTTPKit
+import HTTPServer
+
+/// What both query routes work with: plans a query, knows its cost before it runs, refuses what is too much, runs it.
+struct QueryDesk: Sendable {
+    let reader: SampleReader
+    let zones: ZoneDirectory
+    let limits: QueryLimits
+    let slots: QuerySlots
+    let now: @Sendable () -> Timestamp
+
+    init(
+        reader: SampleReader, zones: ZoneDirectory = ZoneDirectory(), limits: QueryLimits = QueryLimits(),
+        now: @escaping @Sendable () -> Timestamp
+    ) {
+        (self.reader, self.zones, self.limits, self.now) = (reader, zones, limits, now)
+        slots = QuerySlots(limit: limits.concurrent)
+    }
+
+    /// A query that is allowed to run.
+    struct Prepared: Sendable {
+        let shape: QueryShape
+        let series: [QuerySeries]
+        let plan: QueryPlan
+        let cost: QueryCost
+
+        var tier: String { plan.tier?.name ?? "points" }
+    }
+
+    func prepare(_ shape: QueryShape, _ series: [QuerySeries]) async throws -> Prepared {
+        let buckets = try limits.checkBuckets(shape, series: series.count)
+        let plan = QueryPlan(grid: shape.grid, window: shape.window, source: shape.source, sealedBefore: nil)
+        var points = try await answering { try await estimate(plan, series.map(\.id)) }
+        if case .samples(let limit?) = shape.rows { points = min(points, Int64(limit) * Int64(series.count)) }
+        let cost = QueryCost(
+            series: series.count, bucketsPerSeries: buckets, states: plan.stateCount * Int64(series.count), points: points)
+        try limits.check(cost, shape)
+        return Prepared(shape: shape, series: series, plan: plan, cost: cost)
+    }
+
+    private func estimate(_ plan: QueryPlan, _ ids: [Int32]) async throws -> Int64 {
+        var points: Int64 = 0
+        for stretch in plan.stretches where stretch.tier == nil {
+            points += try await reader.estimatedPoints(of: ids, from: stretch.from, to: stretch.to)
+        }
+        return points
+    }
+
+    /// - Parameter names: of the aggregates, as the client wrote them.
+    func run(
+        _ query: Prepared, format: RowFormat, layout: QueryAnswer.Layout, head: QueryAnswer.Members, names: [String], slot: QuerySlot
+    ) async throws -> HTTPResponse {
+        let answer = QueryAnswer(format: format, layout: layout, shape: query.shape, head: head, aggregateNames: names)
+        let run = QueryRun(reader: reader, shape: query.shape, plan: query.plan, series: query.series, answer: answer, slot: slot)
+        var response = try await run.response()
+        response.headers["Martlet-Tier"] = query.tier
+        return response
+    }
+
+    /// Members of an answer's head that say what was asked and how it is answered.
+    static func head(_ query: Prepared) -> QueryAnswer.Members {
+        let window = query.shape.window
+        var head: QueryAnswer.Members = [
+            ("from", RowValue(Timestamp(microseconds: window.from))), ("to", RowValue(Timestamp(microseconds: window.to))),
+        ]
+        if let interval = query.shape.interval { head.append(("every", .string(interval.text))) }
+        if let zone = query.shape.zone { head.append(("zone", .string(zone))) }
+        if case .buckets = query.shape.rows { head.append(("tier", .string(query.tier))) }
+        return head
+    }
+}
