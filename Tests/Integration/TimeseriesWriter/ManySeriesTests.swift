@@ -38,7 +38,8 @@ struct ManySeriesTests {
                 (#""devices":"pump-*","metrics":"level""#, ["pump-1 level", "pump-2 level"]),
                 (#""devices":["pump_3","pump-1","nobody"],"metrics":["level"]"#, ["pump-1 level", "pump_3 level"]),
                 (#""devices":"*","metrics":"*""#, ["pump-1 level", "pump-2 flow*rate", "pump-2 level", "pump_3 level"]),
-                (#""devices":"*","metrics":"flow\\*rate""#, ["pump-2 flow*rate"]), (#""devices":"pump_*","metrics":"l*l""#, ["pump_3 level"]),
+                (#""devices":"*","metrics":"flow\\*rate""#, ["pump-2 flow*rate"]),
+                (#""devices":"pump_*","metrics":"l*l""#, ["pump_3 level"]),
                 (#""devices":"*","metrics":"*","unit":"l/s""#, ["pump-2 flow*rate"]),
             ]
             for (members, expected) in cases {
@@ -87,7 +88,8 @@ struct ManySeriesTests {
             #expect(lines.count == 4)
             #expect(
                 lines.first
-                    == #"{"device":"pump-1","metric":"level","unit":"m","time":"2026-11-21T00:00:00Z","value":0,"type":"double","quality":"good"}"#
+                    == #"{"device":"pump-1","metric":"level","unit":"m","time":"2026-11-21T00:00:00Z","#
+                    + #""value":0,"type":"double","quality":"good"}"#
             )
             let gaps = try await api.postText(common + #""gaps":"4m","format":"csv"}"#).body.split(separator: "\r\n")
             #expect(
@@ -148,9 +150,15 @@ struct ManySeriesTests {
             let window = Self.whole
             let cases: [(String, String, String, String)] = [
                 (#""devices":"*","metrics":"*""#, "too_many_series", "devices", "covers 4 series, at most 3 fit"),
-                (#""devices":"pump-1","metrics":"*","every":"30s","agg":"min""#, "window_too_large", "every", "at most 12 fit: use every=1m"),
+                (
+                    #""devices":"pump-1","metrics":"*","every":"30s","agg":"min""#, "window_too_large", "every",
+                    "at most 12 fit: use every=1m"
+                ),
                 (#""devices":"pump*","metrics":"level","every":"50s","agg":"min""#, "window_too_large", "every", "for each of 3 series"),
-                (#""devices":"pump*","metrics":"level","every":"5m","agg":"p90""#, "query_too_large", "from", "at most 12 may be: a window of"),
+                (
+                    #""devices":"pump*","metrics":"level","every":"5m","agg":"p90""#, "query_too_large", "from",
+                    "at most 12 may be: a window of"
+                ),
             ]
             for (members, code, field, detail) in cases {
                 let (status, answer) = try await api.post("{\(members),\(window)}")
@@ -186,8 +194,10 @@ struct ManySeriesTests {
             let cases: [(String, Int, String, String?)] = [
                 ("", 400, "invalid_body", nil), ("[]", 400, "invalid_body", nil), ("{", 400, "invalid_body", nil),
                 ("{}", 400, "invalid_body", "devices"), (#"{"devices":[],"metrics":"a"}"#, 400, "invalid_body", "devices"),
-                (#"{"devices":"a"}"#, 400, "invalid_body", "metrics"), (#"{"devices":"a b","metrics":"a"}"#, 400, "invalid_body", "devices"),
-                (#"{"devices":7,"metrics":"a"}"#, 400, "invalid_body", "devices"), (#"{"devices":"a","metrics":[""]}"#, 400, "invalid_body", "metrics"),
+                (#"{"devices":"a"}"#, 400, "invalid_body", "metrics"),
+                (#"{"devices":"a b","metrics":"a"}"#, 400, "invalid_body", "devices"),
+                (#"{"devices":7,"metrics":"a"}"#, 400, "invalid_body", "devices"),
+                (#"{"devices":"a","metrics":[""]}"#, 400, "invalid_body", "metrics"),
                 (#"{"devices":"a","metrics":["x\u0000"]}"#, 400, "invalid_body", "metrics"),
                 (#"{"devices":"a","metrics":"b","device":"c"}"#, 400, "invalid_body", "device"),
                 (#"{"devices":"a","metrics":"b","from":"yesterday"}"#, 400, "invalid_body", "from"),
@@ -229,13 +239,18 @@ struct ManySeriesTests {
             let api = try QueryFixture(url)
             let path = "/v1/devices/d1/series/t"
             let day = try await api.get(
-                path, [("from", "2026-11-20"), ("to", "2026-11-22"), ("every", "day"), ("zone", "Europe/Berlin"), ("agg", "increase"), ("fill", "null")])
+                path,
+                [
+                    ("from", "2026-11-20"), ("to", "2026-11-22"), ("every", "day"), ("zone", "Europe/Berlin"), ("agg", "increase"),
+                    ("fill", "null"),
+                ])
             #expect(day.body.contains(#""every":"day","zone":"Europe/Berlin","tier":"points""#), "\(day.body)")
             #expect(
                 day.body.contains(
                     #"[{"time":"2026-11-19T23:00:00Z","increase":null},{"time":"2026-11-20T23:00:00Z","increase":31},"#
                         + #"{"time":"2026-11-21T23:00:00Z","increase":null}]"#), "\(day.body)")
-            let gaps = try await api.get(path, [("from", "2026-11-21"), ("to", "2026-11-21T00:40:00Z"), ("gaps", "10m"), ("format", "ndjson")])
+            let gaps = try await api.get(
+                path, [("from", "2026-11-21"), ("to", "2026-11-21T00:40:00Z"), ("gaps", "10m"), ("format", "ndjson")])
             #expect(gaps.body == "{\"from\":\"2026-11-21T00:02:00Z\",\"to\":\"2026-11-21T00:30:00Z\",\"seconds\":1680}\n")
             #expect(try await api.get(path, [("gaps", "10m"), ("cursor", "abc")]).response.status == 400)
         }

@@ -14,8 +14,10 @@ struct QueryFixture {
     let pool: PostgresPool
     let reader: SampleReader
 
-    init(_ url: String, limits: QueryLimits = QueryLimits()) throws {
-        pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "query")))
+    init(
+        _ url: String, limits: QueryLimits = QueryLimits(), options: PostgresOptions = PostgresOptions(applicationName: "query")
+    ) throws {
+        pool = PostgresPool(.init(url: url, options: options))
         reader = SampleReader(pool: pool)
         let now = Timestamp(microseconds: Point.start + 3_600_000_000)
         let desk = QueryDesk(reader: reader, limits: limits, now: { now })

@@ -133,8 +133,11 @@ struct QueryBody: Decodable, Sendable {
         }
 
         func limit() throws -> Int? {
-            guard let limit = try members.decodeIfPresent(Int.self, forKey: Key(.limit)) else { return nil }
-            guard (1...1_000_000).contains(limit) else { throw Self.fault(.limit, "must be a whole number within 1…1000000") }
+            // As a double: of a number with a fraction the decoder would say only that the document is broken.
+            guard let number = try members.decodeIfPresent(Double.self, forKey: Key(.limit)) else { return nil }
+            guard let limit = Int(exactly: number), (1...1_000_000).contains(limit) else {
+                throw Self.fault(.limit, "must be a whole number within 1…1000000")
+            }
             return limit
         }
     }

@@ -12,8 +12,8 @@ struct SampleWindow: Sendable {
     var limit: Int?
 }
 
-/// Streams the samples of a window of one series, page after page, in chunks: memory is bounded by one chunk, and no connection is held while the
-/// client reads.
+/// Streams the samples of a window of one series, page after page, in chunks: memory is bounded by one chunk, and no connection is held
+/// while the client reads.
 struct SampleStream: Sendable {
     static let chunk = 2_000
 

@@ -39,8 +39,8 @@ struct PointQuery: Sendable {
     }
 
     /// Many series with one statement, out of the table of what is not sealed.
-    /// - Returns: nil when part of the window lies before the horizon. That is looked at after the rows: it only ever rises, so what was not
-    ///   sealed now was not when they were read.
+    /// - Returns: nil when part of the window lies before the horizon. That is looked at after the rows: it only ever rises, so what is
+    ///   not sealed now was not when they were read.
     private func unsealedPage(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage? {
         let end = min(series.count, place.series + Self.seriesAtOnce)
         var ids = PostgresArray(of: .int4)
