@@ -32,6 +32,8 @@ final class Exchange: Sendable {
         var task: Task<Void, Never>?
         /// The client has closed its end while it was being served.
         var isDeserted = false
+        /// The time for the answer has passed.
+        var isLate = false
 
         mutating func suspend() {
             guard let handle, !isSuspended else { return }
@@ -149,7 +151,8 @@ final class Exchange: Sendable {
         let task = Task { await work() }
         let isOver = state.withLock { state in
             state.task = task
-            return state.handle == nil || state.isCut
+            // What ends a request may come before its task is known here.
+            return state.handle == nil || state.isCut || state.isDeserted || state.isLate
         }
         if isOver { task.cancel() }
     }
@@ -280,6 +283,7 @@ final class Exchange: Sendable {
     }
 
     private func expire(_ state: inout State) {
+        state.isLate = true
         let seconds = server.configuration.limits.requestTime.components.seconds
         if state.hasBegunBody, !state.upload.isComplete {
             // The library queues no answer in the middle of a body.
