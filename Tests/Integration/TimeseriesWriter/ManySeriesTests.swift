@@ -87,7 +87,7 @@ struct ManySeriesTests {
             let lines = try await api.postText(common + #""limit":1,"format":"ndjson"}"#).body.split(separator: "\n")
             #expect(lines.count == 4)
             #expect(
-                lines.first
+                lines.first.map { String($0) }
                     == #"{"device":"pump-1","metric":"level","unit":"m","time":"2026-11-21T00:00:00Z","#
                     + #""value":0,"type":"double","quality":"good"}"#
             )
