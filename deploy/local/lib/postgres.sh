@@ -55,5 +55,13 @@ postgres_query() {
     PGPASSWORD=$(<"$local_folder/postgres.password") psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$(state_get postgres.port)" -U martlet -d "$1" -c "$2"
 }
 
+# sealed before|days that lie raw|late samples waiting|bytes of schema timeseries; false while the tables are not there.
+storage_state() {
+    postgres_query martlet "SELECT CASE WHEN sealed_before > '0001-01-02' THEN to_char(sealed_before AT TIME ZONE 'UTC', 'YYYY-MM-DD') END,
+        (SELECT count(*) FROM pg_inherits WHERE inhparent = 'timeseries.samples'::regclass), (SELECT count(*) FROM timeseries.late_samples),
+        (SELECT sum(pg_total_relation_size(oid))::int8 FROM pg_class WHERE relnamespace = 'timeseries'::regnamespace AND relkind = 'r')
+        FROM timeseries.seal_state" 2>/dev/null
+}
+
 # SIGINT is PostgreSQL's fast shutdown: clients are sent away, a checkpoint is written.
 postgres_stop() { process_stop postgres INT 60; }
