@@ -51,7 +51,8 @@ let targets: [Target] =
         ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"],
         resources: [
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_unseal.sql"),
-            .embedInCode("Migrations/m0003_late_samples.sql"),
+            .embedInCode("Migrations/m0003_late_samples.sql"), .embedInCode("Migrations/m0004_sealed.sql"),
+            .embedInCode("Migrations/m0005_sealed_readings.sql"),
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",

@@ -57,11 +57,21 @@ public enum TimeseriesWriterKeys {
     public static let queryConcurrent = ConfigKey(
         "query.concurrent", default: 32, in: 1...1_024,
         help: "Queries that are answered at a time, slow clients included; each holds up to some megabytes.")
+    public static let sealAllowance = ConfigKey(
+        "seal.allowance", default: Duration.seconds(86_400), in: .seconds(60) ... .seconds(30 * 86_400),
+        help: "A day is sealed when it has been over for so long; samples that come later wait for the next run.")
+    public static let sealInterval = ConfigKey(
+        "seal.interval", default: Duration.seconds(600), in: .milliseconds(100) ... .seconds(86_400),
+        help: "Between runs that seal days, merge late samples and drop what is not kept.")
+    public static let retention = ConfigKey(
+        "retention.rules", default: [String](), allowed: RetentionRule.allowed,
+        help: "How long samples and roll-ups are kept; the first rule whose pattern fits a metric decides, what none fits is kept for ever."
+    ) { RetentionRules($0) != nil }
 
     public static let table: ConfigTable = [
         bootstrap, topicPrefix, group, groupInstance, sessionTimeout, postgresURL, batchRows, batchAge, idleGap, backfill, ahead,
         seriesCache, ledgerCache, ledgerRanges, queryConnections, queryQueue, queryTimeout, querySeries, queryBuckets, queryPoints,
-        queryConcurrent,
+        queryConcurrent, sealAllowance, sealInterval, retention,
     ]
 }
 
@@ -77,6 +87,8 @@ struct TimeseriesWriterConfig: Sendable {
     let seriesCache: Int
     let ledgerCache: Int
     let ledgerRanges: Int
+    let seal: SealSettings
+    let sealOptions: PostgresOptions
 
     init(_ reader: ConfigReader, name: String) {
         typealias Keys = TimeseriesWriterKeys
@@ -103,6 +115,11 @@ struct TimeseriesWriterConfig: Sendable {
         seriesCache = reader[Keys.seriesCache]
         ledgerCache = reader[Keys.ledgerCache]
         ledgerRanges = reader[Keys.ledgerRanges]
+        seal = SealSettings(
+            allowance: reader[Keys.sealAllowance], interval: reader[Keys.sealInterval],
+            retention: RetentionRules(reader[Keys.retention]) ?? RetentionRules())
+        sealOptions = PostgresOptions(
+            applicationName: "\(name)-seal", statementTimeout: .seconds(600), idleInTransactionTimeout: .seconds(60))
     }
 
     /// Tells replicas on one host apart; tests whose table has no such key use none.

@@ -19,6 +19,7 @@ final class TimeseriesWriterMetrics: Sendable {
     let incident: Gauge
     let endToEnd: Histogram
     let ingestToStored: Histogram
+    let seal: SealMetrics
     private let registry: MetricsRegistry
     private let stages: [WriteStep: Histogram]
 
@@ -36,7 +37,7 @@ final class TimeseriesWriterMetrics: Sendable {
         rowsUnverified = registry.counter(
             "iot_rows_unverified_total", help: "Samples stored although their number lay below the ledger's floor: repeats are possible.")
         rowsLate = registry.counter(
-            "iot_rows_late_total", help: "Samples committed that were older than the horizon: they wait for the next sealing run.")
+            "iot_late_rows_total", help: "Samples committed that were older than the horizon: they wait for the next sealing run.")
         batches = registry.counter("iot_write_batches_total", help: "Transactions committed.")
         failures = registry.counter("iot_write_failures_total", help: "Transactions that failed and are tried again.")
         fenced = registry.counter(
@@ -46,6 +47,7 @@ final class TimeseriesWriterMetrics: Sendable {
         endToEnd = registry.histogram("iot_end_to_end_seconds", help: "From a sample's device time to its commit.", buckets: long)
         ingestToStored = registry.histogram(
             "iot_ingest_to_stored_seconds", help: "From a record's ingest time to its commit.", buckets: long)
+        seal = SealMetrics(registry)
         stages = Dictionary(
             uniqueKeysWithValues: WriteStep.allCases.filter { $0 != .begin }.map { step in
                 (
@@ -78,4 +80,44 @@ final class StageTimer {
         if step != .begin { metrics.observe(step, took: now - last) }
         last = now
     }
+}
+
+/// What sealing counts. Only the elected replica's numbers move.
+struct SealMetrics: Sendable {
+    let isLeader: Gauge
+    let points: Counter
+    let hours: Counter
+    let bytes: Counter
+    let seconds: Histogram
+    let failures: Counter
+    let lateMerged: Counter
+    let lateWaiting: Gauge
+    let sealedBefore: Gauge
+    private let dropped: [RetentionTier: Counter]
+
+    init(_ registry: MetricsRegistry) {
+        isLeader = registry.gauge("iot_seal_leader", help: "1 in the replica that seals.")
+        points = registry.counter("iot_seal_points_total", help: "Samples moved from day partitions into sealed hours.")
+        hours = registry.counter("iot_seal_hours_total", help: "Hours of a series made by sealing days.")
+        bytes = registry.counter("iot_seal_bytes_total", help: "Bytes of column chunks made by sealing days.")
+        seconds = registry.histogram(
+            "iot_seal_day_seconds", help: "Time to seal a day.", buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400])
+        failures = registry.counter("iot_seal_failures_total", help: "Sealing runs that failed; the next one goes on.")
+        lateMerged = registry.counter("iot_seal_late_merged_total", help: "Late samples merged into sealed hours.")
+        lateWaiting = registry.gauge("iot_late_rows_waiting", help: "Late samples not merged yet, as of the last sealing run.")
+        sealedBefore = registry.gauge(
+            "iot_sealed_before_timestamp_seconds",
+            help: "What is older is sealed, as of the last sealing run; seconds since the Unix epoch.")
+        dropped = Dictionary(
+            uniqueKeysWithValues: RetentionTier.allCases.map { tier in
+                (
+                    tier,
+                    registry.counter(
+                        "iot_retention_dropped_total", help: "Dropped by retention: samples of tier raw, roll-up rows of the others.",
+                        labels: ["tier": tier.rawValue])
+                )
+            })
+    }
+
+    func dropped(_ tier: RetentionTier) -> Counter { dropped[tier] ?? points }
 }

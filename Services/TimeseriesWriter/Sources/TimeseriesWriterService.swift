@@ -25,8 +25,11 @@ public enum TimeseriesWriterService {
         let samples = SampleReader(pool: PostgresPool(config.pool))
         let desk = QueryDesk(reader: samples, limits: config.queryLimits, now: context.now)
         let loop = WriterLoop(config: config, context: context, metrics: metrics, status: status)
+        let sealing = SealingLoop(
+            url: config.postgresURL, options: config.sealOptions, settings: config.seal, metrics: metrics.seal, status: status,
+            logger: context.logger(for: "sealing"), now: context.now)
         return ServiceParts(
-            services: [QueryPool(pool: samples.pool), loop],
+            services: [QueryPool(pool: samples.pool), sealing, loop],
             routes: SeriesController(desk: desk).routes + QueryController(desk: desk).routes + LedgerController(reader: samples).routes,
             readiness: [
                 ReadinessCheck("database") {

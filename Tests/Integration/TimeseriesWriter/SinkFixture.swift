@@ -21,7 +21,7 @@ struct Point: Hashable {
 }
 
 /// Builds batches and writes them through a real sink, without Kafka.
-struct SinkFixture {
+struct SinkFixture: Sendable {
     static let partition = TopicPartition(topic: "telemetry", partition: 0)
     let url: String
 

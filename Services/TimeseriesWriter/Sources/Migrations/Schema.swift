@@ -8,5 +8,7 @@ enum Schema {
             Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql),
             Migration(version: 2, name: "unseal", utf8: PackageResources.m0002_unseal_sql),
             Migration(version: 3, name: "late_samples", utf8: PackageResources.m0003_late_samples_sql),
+            Migration(version: 4, name: "sealed", utf8: PackageResources.m0004_sealed_sql),
+            Migration(version: 5, name: "sealed_readings", utf8: PackageResources.m0005_sealed_readings_sql),
         ])
 }

@@ -1,5 +1,6 @@
 import Domain
 import PostgresClient
+import Wire
 
 /// One series of a device.
 struct SeriesInfo: Sendable, Equatable {
@@ -36,11 +37,12 @@ struct SampleReader: Sendable {
             let rows = try connection.queryPrepared(
                 "series",
                 """
-                SELECT s.id, s.metric, s.unit, l.time, l.quality, l.value_double, l.value_int, l.value_bool, l.value_text
+                SELECT s.id, s.metric, s.unit, l.time, l.quality, l.value_double, l.value_int, l.value_bool, l.value_text, c.hour, c.points
                 FROM timeseries.devices d
                 LEFT JOIN timeseries.series s ON s.device_id = d.id AND ($2::text IS NULL OR s.metric = $2)
                     AND ($3::text IS NULL OR (s.metric, s.unit) > ($3, $4))
                 LEFT JOIN LATERAL (\(Self.newest)) l ON true
+                LEFT JOIN LATERAL (\(Self.newestChunk)) c ON true
                 WHERE d.device = $1 ORDER BY s.metric, s.unit LIMIT $5
                 """,
                 [
@@ -48,12 +50,13 @@ struct SampleReader: Sendable {
                     after.map { .text($0.unit) } ?? .null, .int64(Int64(limit)),
                 ])
             if rows.count == 0 { return nil }
+            var chunk = ChunkBuffer()
             return try rows.compactMap { row in
                 guard let id = try row.optional(0, as: Int32.self) else { return nil }
                 let unit: String = try row.get(2)
                 return SeriesInfo(
                     id: id, metric: try row.get(1), unit: unit.isEmpty ? nil : unit,
-                    latest: row.isNull(3) ? nil : try StoredSample(row, time: 3, quality: 4, value: 5))
+                    latest: try Self.latest(row, &chunk))
             }
         }
     }
@@ -67,6 +70,27 @@ struct SampleReader: Sendable {
             WHERE series_id = s.id ORDER BY time DESC, arrival DESC LIMIT 1)
         ORDER BY time DESC, source DESC LIMIT 1
         """
+
+    /// Of series `s`, the last chunk: unless `l` cannot be older than what is sealed, which is so for every series that is alive.
+    private static let newestChunk = """
+        SELECT hour, points FROM timeseries.sealed
+        WHERE series_id = s.id AND (l.time IS NULL OR l.time < (SELECT horizon FROM timeseries.seal_state))
+        ORDER BY hour DESC, part DESC LIMIT 1
+        """
+
+    private static func latest(_ row: PostgresRow, _ chunk: inout ChunkBuffer) throws -> StoredSample? {
+        let open = row.isNull(3) ? nil : try StoredSample(row, time: 3, quality: 4, value: 5)
+        guard !row.isNull(9) else { return open }
+        try row.decodeChunk(hour: 9, points: 10, into: &chunk)
+        var sealed: StoredSample?
+        chunk.forEach { index, time, quality, value in
+            guard index == chunk.count - 1 else { return }
+            sealed = StoredSample(key: SampleKey(time: time, ordinal: 0), value: MetricValue(value), quality: quality)
+        }
+        // At the same time what is not sealed yet came later.
+        guard let open else { return sealed }
+        return sealed.map { open.key.time < $0.key.time ? $0 : open } ?? open
+    }
 
     /// The device's streams in the order of their stored ids.
     /// - Returns: nil when the device is unknown.
