@@ -1,7 +1,7 @@
 /// Name of a measured quantity: 1 to 128 bytes of UTF-8 without control characters. Its identity is its bytes: two spellings
 /// of the same letter (composed and decomposed) are two metrics.
 public struct MetricName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    public static let maximumBytes = 128
+    @inlinable public static var maximumBytes: Int { 128 }
 
     public let text: String
 
@@ -23,6 +23,7 @@ public struct MetricName: Hashable, Sendable, Comparable, CustomStringConvertibl
     package init(trusted bytes: UnsafeRawBufferPointer) { text = String(decoding: bytes, as: UTF8.self) }
 
     /// Whether the bytes make a metric name. Allocates nothing.
+    @inlinable @inline(__always)
     public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.count >= 1 && bytes.count <= maximumBytes && TextRule.isName(bytes)
     }

@@ -1,6 +1,6 @@
 /// One measured value: what, when, how much, in which unit, how trustworthy.
 public struct Sample: Hashable, Sendable {
-    public static let maximumUnitBytes = 32
+    @inlinable public static var maximumUnitBytes: Int { 32 }
 
     public var metric: MetricName
     /// When the device measured it.
@@ -22,7 +22,7 @@ public struct Sample: Hashable, Sendable {
 /// The four kinds of value, kept apart from the device to the table.
 public enum MetricValue: Hashable, Sendable {
     /// At most 4,096 bytes of UTF-8 without U+0000.
-    public static let maximumStringBytes = 4_096
+    @inlinable public static var maximumStringBytes: Int { 4_096 }
 
     case double(Double)
     case int(Int64)

@@ -2,23 +2,22 @@
 /// (Unicode Standard, table 3-7). Neither allocates.
 public enum TextRule {
     /// Free text: well-formed UTF-8 without U+0000 (PostgreSQL's `text` cannot hold it).
-    public static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    @inlinable public static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
         isPrintableASCII(bytes) || isWellFormed(bytes, controlsAllowed: true)
     }
 
     /// A name: free text without control characters (C0, DEL, C1).
-    public static func isName(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    @inlinable public static func isName(_ bytes: UnsafeRawBufferPointer) -> Bool {
         isPrintableASCII(bytes) || isWellFormed(bytes, controlsAllowed: false)
     }
 
-    /// The usual case, in a loop without branches so that the compiler can use vector instructions.
-    private static func isPrintableASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        var outside: UInt8 = 0
-        for byte in bytes { outside |= (byte &- 0x20) > 0x5E ? 1 : 0 }
-        return outside == 0
+    /// The usual case.
+    @inlinable @inline(__always)
+    static func isPrintableASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        ByteWords.none(bytes) { word in word | ~ByteWords.within(word, 0x20, 0x7E) }
     }
 
-    private static func isWellFormed(_ bytes: UnsafeRawBufferPointer, controlsAllowed: Bool) -> Bool {
+    @usableFromInline static func isWellFormed(_ bytes: UnsafeRawBufferPointer, controlsAllowed: Bool) -> Bool {
         var index = 0
         while index < bytes.count {
             let lead = bytes[index]

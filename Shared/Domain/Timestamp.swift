@@ -2,18 +2,21 @@
 public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var microseconds: Int64
 
-    public init(microseconds: Int64) { self.microseconds = microseconds }
+    @inlinable public init(microseconds: Int64) { self.microseconds = microseconds }
 
-    public static let unixEpoch = Timestamp(microseconds: 0)
+    // Computed: a stored one is looked up at each use, and these stand in the loops of the codec.
+    @inlinable public static var unixEpoch: Timestamp { Timestamp(microseconds: 0) }
     /// 0001-01-01T00:00:00Z, the first that messages may carry.
-    public static let earliest = Timestamp(microseconds: -62_135_596_800_000_000)
+    @inlinable public static var earliest: Timestamp { Timestamp(microseconds: -62_135_596_800_000_000) }
     /// 9999-12-31T23:59:59.999999Z, the last that messages may carry.
-    public static let latest = Timestamp(microseconds: 253_402_300_799_999_999)
+    @inlinable public static var latest: Timestamp { Timestamp(microseconds: 253_402_300_799_999_999) }
 
     /// Whether the time can stand in a message and be written as RFC 3339: years 1 to 9999.
-    public var isRepresentable: Bool { self >= .earliest && self <= .latest }
+    @inlinable public var isRepresentable: Bool {
+        microseconds >= Self.earliest.microseconds && microseconds <= Self.latest.microseconds
+    }
 
-    public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
+    @inlinable public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
     /// Saturates at the ends of `Int64`; parts below a microsecond are cut off.
     public func advanced(by duration: Duration) -> Timestamp {

@@ -70,19 +70,31 @@ struct BitReader {
     /// The signed code of FORMAT.md: as many ones as its class, a zero (none after six), then the bits of the class.
     @inline(__always)
     mutating func signed() throws(WireError) -> Int64 {
-        if windowBits < 48 { fill() }
+        if windowBits < 42 { fill() }
         let ones = (~window).leadingZeroBitCount
-        let prefix = min(ones + 1, 6)
-        guard windowBits >= prefix else { throw error(.truncated) }
-        drop(prefix)
-        switch ones {
-        case 0: return 0
-        case 1: return zigzagDecoded(try readShort(3))
-        case 2: return zigzagDecoded(try readShort(6))
-        case 3: return zigzagDecoded(try readShort(12))
-        case 4: return zigzagDecoded(try readShort(20))
-        case 5: return zigzagDecoded(try readShort(36))
-        default: return zigzagDecoded(try read(64))
-        }
+        if ones >= 6 { return try longSigned() }
+        // Bits of the classes 0 to 5, one a byte: data that jumps between classes costs no mispredicted branches.
+        let width = Int(truncatingIfNeeded: 0x2414_0C06_0300 &>> UInt64(8 &* ones)) & 0xFF
+        guard windowBits >= ones &+ 1 &+ width else { throw error(.truncated) }
+        let code = ((window &<< UInt64(ones &+ 1)) &>> 1) &>> UInt64(63 &- width)
+        drop(ones &+ 1 &+ width)
+        return zigzagDecoded(code)
+    }
+
+    @inline(never)
+    private mutating func longSigned() throws(WireError) -> Int64 {
+        guard windowBits >= 6 else { throw error(.truncated) }
+        drop(6)
+        return zigzagDecoded(try read(64))
+    }
+
+    /// Takes zeros away, at most `limit`, and says how many there were.
+    @inline(__always)
+    mutating func zeros(limit: Int) -> Int {
+        if windowBits < 42 { fill() }
+        let count = min(window.leadingZeroBitCount, windowBits, limit)
+        window = count == 64 ? 0 : window &<< UInt64(count)
+        windowBits -= count
+        return count
     }
 }

@@ -40,9 +40,27 @@ struct ByteReader {
             position += 1
             return UInt64(first)
         }
-        return try longVarint(field)
+        return bytes.count >= 8 ? try wordVarint(field) : try longVarint(field)
     }
 
+    /// Takes the bits of up to eight bytes out of one word.
+    @inline(__always)
+    private mutating func wordVarint(_ field: StaticString) throws(WireError) -> UInt64 {
+        // Near the end: the last word, with zeros for what is not there.
+        let start = min(position, bytes.count - 8)
+        let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self)) &>> UInt64(8 &* (position &- start))
+        let ends = ~word & 0x8080_8080_8080_8080
+        let count = (ends.trailingZeroBitCount &+ 1) / 8
+        if ends == 0 || count > remaining { return try longVarint(field) }
+        position += count
+        // Everything up to the byte that ends it, then pairs, quadruples and the halves pushed together.
+        var value = word & (ends ^ (ends &- 1)) & 0x7F7F_7F7F_7F7F_7F7F
+        value = value & 0x007F_007F_007F_007F | (value & 0x7F00_7F00_7F00_7F00) >> 1
+        value = value & 0x0000_3FFF_0000_3FFF | (value & 0x3FFF_0000_3FFF_0000) >> 2
+        return value & 0x0FFF_FFFF | (value & 0x0FFF_FFFF_0000_0000) >> 4
+    }
+
+    @inline(never)
     private mutating func longVarint(_ field: StaticString) throws(WireError) -> UInt64 {
         var value: UInt64 = 0
         for index in 0..<10 {

@@ -36,6 +36,11 @@ struct ByteWriter {
     @inline(__always)
     mutating func varint(_ value: UInt64) {
         reserve(10)
+        if value < 0x80 {
+            memory[position] = UInt8(truncatingIfNeeded: value)
+            position += 1
+            return
+        }
         var rest = value
         while rest >= 0x80 {
             memory[position] = UInt8(truncatingIfNeeded: rest) | 0x80
@@ -56,7 +61,7 @@ struct ByteWriter {
     mutating func raw(_ bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count)
         if let source = bytes.baseAddress, let target = memory.baseAddress {
-            (target + position).copyMemory(from: source, byteCount: bytes.count)
+            (target + position).copyText(from: source, count: bytes.count)
         }
         position += bytes.count
     }

@@ -8,11 +8,18 @@ extension ByteReader {
         var bits = BitReader(self, "time")
         var (time, delta): (Int64, Int64) = (first, 0)
         entries[0].time = first
-        for index in 1..<max(1, entries.count) {
-            delta = delta &+ (try bits.signed())
-            time = time &+ delta &* unit
-            guard Timestamp(microseconds: time).isRepresentable else { throw bits.error(.invalidField) }
-            entries[index].time = time
+        var index = 1
+        while index < entries.count {
+            let change = try bits.signed()
+            delta = delta &+ change
+            // A steady rhythm is a row of zeros.
+            let steady = change == 0 ? bits.zeros(limit: entries.count - index - 1) : 0
+            for _ in 0...steady {
+                time = time &+ delta &* unit
+                guard Timestamp(microseconds: time).isRepresentable else { throw bits.error(.invalidField) }
+                entries[index].time = time
+                index &+= 1
+            }
         }
         skip(to: bits.end)
     }

@@ -47,15 +47,15 @@ extension DecimalDouble {
     /// The exponent with which every value is an exact decimal; nil when one is not.
     @inline(__always)
     static func commonExponent(_ count: Int, _ value: (Int) -> Double) -> Int? {
-        var exponent = 0
+        var (exponent, lastRise) = (0, 0)
         for index in 0..<count {
             while mantissa(value(index), exponent: exponent, limit: columnMantissaLimit) == nil {
-                exponent += 1
+                (exponent, lastRise) = (exponent + 1, index)
                 if exponent > maximumExponent { return nil }
             }
         }
-        // What was exact with a smaller exponent need not be with this one.
-        for index in 0..<count where mantissa(value(index), exponent: exponent, limit: columnMantissaLimit) == nil { return nil }
+        // What was exact with a smaller exponent need not be with this one: its mantissa may be too long.
+        for index in 0..<lastRise where mantissa(value(index), exponent: exponent, limit: columnMantissaLimit) == nil { return nil }
         return exponent
     }
 }

@@ -42,12 +42,22 @@ enum DecimalDouble {
     /// The form with the smallest exponent; nil when there is none that is shorter than eight bytes.
     @inline(__always)
     static func shortest(_ value: Double) -> (mantissa: Int64, exponent: Int)? {
-        guard value.magnitude < Double(singleMantissaLimit) else { return nil }
+        let limit = Double(singleMantissaLimit)
+        guard value.magnitude < limit else { return nil }
         for exponent in 0...maximumExponent {
-            if let mantissa = mantissa(value, exponent: exponent, limit: singleMantissaLimit) { return (mantissa, exponent) }
+            let power = power(exponent)
+            let scaled = value * power
+            // Added and taken away, it leaves the nearest integer: beyond 2^52 doubles have no fractions. A half may go the other
+            // way than in `nearestMantissa`, but a half is no mantissa.
+            let rounded = (scaled + Self.rounding) - Self.rounding
+            guard scaled.magnitude < limit && rounded.magnitude < limit else { return nil }
+            if (exponent == 0 ? rounded : rounded / power).bitPattern == value.bitPattern { return (Int64(rounded), exponent) }
         }
         return nil
     }
+
+    /// 1.5 × 2^52.
+    private static let rounding = 0x1.8p52
 
     @inline(__always)
     static func value(mantissa: Int64, exponent: Int) -> Double { Double(mantissa) / power(exponent) }

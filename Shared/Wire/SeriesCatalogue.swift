@@ -30,11 +30,12 @@ struct SeriesCatalogue: Sendable {
 
     /// Number of this series, which is added when it is new.
     /// - Throws: `WireError` with the index `sample` when metric or unit break their rule.
+    @inline(__always)
     mutating func series(
         metric: UnsafeRawBufferPointer, unit: UnsafeRawBufferPointer?, arena: inout TextArena, sample: Int
     ) throws(WireError) -> UInt16 {
         let unit = unit ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        if let found = find(metric, unit, arena) {
+        if count > 0, let found = find(metric, unit, arena) {
             last = found
             return UInt16(truncatingIfNeeded: found)
         }
@@ -46,13 +47,22 @@ struct SeriesCatalogue: Sendable {
     }
 
     /// Adds without looking whether it is there; decoding trusts the message's own table.
+    @inline(__always)
     mutating func add(metric: TextArena.Slice, unit: TextArena.Slice) -> Int {
         let new = Series(metric: metric, unit: unit)
-        if count < series.count { series[count] = new } else { series.append(new) }
+        if count < series.count {
+            series.withUnsafeMutableBufferPointer {
+                $0[count].metric = metric
+                $0[count].unit = unit
+            }
+        } else {
+            series.append(new)
+        }
         count += 1
         return count - 1
     }
 
+    @inline(__always)
     private static func check(
         _ metric: UnsafeRawBufferPointer, _ unit: UnsafeRawBufferPointer, _ arena: TextArena, _ sample: Int
     ) throws(WireError) {
@@ -68,6 +78,7 @@ struct SeriesCatalogue: Sendable {
     }
 
     /// Batches repeat a series, or go through the same ones in turn: the last one and its successor are tried first.
+    @inline(never)
     private mutating func find(_ metric: UnsafeRawBufferPointer, _ unit: UnsafeRawBufferPointer, _ arena: TextArena) -> Int? {
         guard count > 0 else { return nil }
         let next = last + 1 < count ? last + 1 : 0

@@ -46,8 +46,9 @@ public struct TelemetryBuffer: Sendable {
     }
 
     public mutating func setDevice(_ id: DeviceID) {
-        var text = id.text
-        text.withUTF8 { device = arena.append(UnsafeRawBufferPointer($0)) }
+        // Without a copy of the string, which would be counted.
+        let slice = id.text.utf8.withContiguousStorageIfAvailable { arena.append(UnsafeRawBufferPointer($0)) }
+        device = slice ?? Array(id.text.utf8).withUnsafeBytes { arena.append($0) }
     }
 
     /// - Throws: `invalidField` when these bytes are no device id.
@@ -87,7 +88,18 @@ public struct TelemetryBuffer: Sendable {
 
     @inline(__always)
     mutating func append(_ entry: Entry) {
-        if count < entries.count { entries[count] = entry } else { entries.append(entry) }
+        if count < entries.count {
+            // Field by field: a copy of the whole would wait for what was just written.
+            entries.withUnsafeMutableBufferPointer { entries in
+                entries[count].time = entry.time
+                entries[count].payload = entry.payload
+                entries[count].series = entry.series
+                entries[count].kind = entry.kind
+                entries[count].quality = entry.quality
+            }
+        } else {
+            entries.append(entry)
+        }
         count += 1
     }
 

@@ -32,6 +32,7 @@ public enum TelemetryCodec {
     /// - Throws: `invalidField` without device or samples, `limitExceeded` beyond 1 MiB.
     public static func encode(_ batch: TelemetryBuffer, into output: inout WireBuffer) throws(WireError) {
         try check(batch)
+        if batch.count == 1 { return try encodeSingle(batch, into: &output) }
         // Text is written once; what surrounds it takes at most 64 bytes per sample and 8 per series.
         let bound = 256 + batch.arena.count + 64 * batch.count + 8 * batch.seriesCount
         try batch.withView { view throws(WireError) in
@@ -39,6 +40,7 @@ public enum TelemetryCodec {
         }
     }
 
+    @inline(__always)
     private static func check(_ batch: TelemetryBuffer) throws(WireError) {
         guard batch.device.count > 0 else { throw WireError(.invalidField, offset: 0, field: "device") }
         guard batch.count > 0 else { throw WireError(.invalidField, offset: 0, field: "samples") }
@@ -49,9 +51,7 @@ public enum TelemetryCodec {
     }
 
     private static func encode(_ batch: BatchView, _ writer: inout ByteWriter, _ scratch: inout GroupingScratch) {
-        var flags: UInt8 = batch.entries.count == 1 ? 0 : Flags.columnar
-        if let sequence = batch.sequence { flags |= Flags.sequence | (sequence.scope == .sample ? Flags.sampleScope : 0) }
-        writer.header(schema, flags: flags)
+        writer.header(schema, flags: Flags.columnar | sequenceFlags(batch.sequence))
         writer.sized(batch.text[batch.device])
         if let sequence = batch.sequence {
             writer.varint(sequence.stream)
@@ -59,11 +59,13 @@ public enum TelemetryCodec {
         }
         writer.fixed64(UInt64(bitPattern: batch.ingestTime))
         writer.byte(batch.source.rawValue)
-        if batch.entries.count == 1 {
-            encodeSingle(batch, &writer)
-        } else {
-            ColumnEncoder(batch: batch).encode(&writer, &scratch)
-        }
+        ColumnEncoder(batch: batch).encode(&writer, &scratch)
+    }
+
+    @inline(__always)
+    static func sequenceFlags(_ sequence: StreamSequence?) -> UInt8 {
+        guard let sequence else { return 0 }
+        return Flags.sequence | (sequence.scope == .sample ? Flags.sampleScope : 0)
     }
 
     /// Replaces the content of `batch` by the message. Nothing is reserved for counts that the bytes cannot hold.
@@ -82,7 +84,14 @@ public enum TelemetryCodec {
         let deviceStart = reader.position
         let device = try reader.sized(limit: WireLimits.deviceBytes, "device")
         guard DeviceID.isValid(device) else { throw reader.error(.invalidField, "device", at: deviceStart) }
-        batch.device = batch.arena.append(device)
+        let isSingle = flags & Flags.columnar == 0
+        if isSingle {
+            // One copy of all: the texts are places in the message.
+            batch.arena.replace(by: bytes)
+            batch.device = TextArena.Slice(device, by: reader)
+        } else {
+            batch.device = batch.arena.append(device)
+        }
         let sequenceStart = reader.position
         if flags & Flags.sequence != 0 {
             let stream = try reader.varint("stream")
@@ -93,7 +102,7 @@ public enum TelemetryCodec {
         }
         batch.ingestTime = try reader.ingestTime()
         batch.source = SourceProtocol(rawValue: try reader.byte("source")) ?? .unknown
-        if flags & Flags.columnar == 0 {
+        if isSingle {
             try decodeSingle(&reader, into: &batch)
         } else {
             try ColumnDecoder.decode(&reader, into: &batch)
@@ -106,6 +115,7 @@ public enum TelemetryCodec {
 }
 
 extension ByteReader {
+    @inline(__always)
     mutating func ingestTime() throws(WireError) -> Timestamp {
         let start = position
         let time = Timestamp(microseconds: Int64(bitPattern: try fixed64("ingest_time")))
@@ -132,6 +142,7 @@ extension ByteReader {
     }
 
     /// Unit with its length.
+    @inline(__always)
     mutating func unit() throws(WireError) -> UnsafeRawBufferPointer {
         let start = position
         let unit = try sized(limit: WireLimits.unitBytes, "unit")

@@ -3,21 +3,28 @@ struct TextArena: Sendable {
     private var storage: [UInt8] = []
     private(set) var count = 0
 
+    /// One word, so that it is written and read as one.
     struct Slice: Sendable, Hashable {
-        var offset: UInt32
-        var count: UInt32
+        let packed: UInt64
 
+        @inline(__always)
         init(offset: Int, count: Int) {
-            self.offset = UInt32(truncatingIfNeeded: offset)
-            self.count = UInt32(truncatingIfNeeded: count)
+            packed = UInt64(UInt32(truncatingIfNeeded: offset)) << 32 | UInt64(UInt32(truncatingIfNeeded: count))
         }
 
-        init(packed: UInt64) {
-            offset = UInt32(truncatingIfNeeded: packed >> 32)
-            count = UInt32(truncatingIfNeeded: packed)
+        @inline(__always)
+        init(packed: UInt64) { self.packed = packed }
+
+        /// The place of bytes that a reader took last from a message that the arena holds.
+        @inline(__always)
+        init(_ taken: UnsafeRawBufferPointer, by reader: ByteReader) {
+            self.init(offset: reader.position - taken.count, count: taken.count)
         }
 
-        var packed: UInt64 { UInt64(offset) << 32 | UInt64(count) }
+        @inline(__always)
+        var offset: UInt32 { UInt32(truncatingIfNeeded: packed >> 32) }
+        @inline(__always)
+        var count: UInt32 { UInt32(truncatingIfNeeded: packed) }
     }
 
     var reservedBytes: Int { storage.capacity }
@@ -31,11 +38,18 @@ struct TextArena: Sendable {
         if storage.count - count < bytes.count { grow(by: bytes.count) }
         storage.withUnsafeMutableBytes { memory in
             if let source = bytes.baseAddress, let target = memory.baseAddress {
-                (target + count).copyMemory(from: source, byteCount: bytes.count)
+                (target + count).copyText(from: source, count: bytes.count)
             }
         }
         count += bytes.count
         return slice
+    }
+
+    /// Replaces the content; slices are then places in `bytes`.
+    @inline(__always)
+    mutating func replace(by bytes: UnsafeRawBufferPointer) {
+        count = 0
+        _ = append(bytes)
     }
 
     private mutating func grow(by needed: Int) {
@@ -47,6 +61,28 @@ struct TextArena: Sendable {
         try storage.withUnsafeBufferPointer { (pointer: UnsafeBufferPointer<UInt8>) throws(E) -> R in
             try body(UnsafeRawBufferPointer(pointer))
         }
+    }
+}
+
+extension UnsafeMutableRawPointer {
+    /// Names have a few bytes: two overlapping words are quicker than a call.
+    @inline(__always)
+    func copyText(from source: UnsafeRawPointer, count: Int) {
+        switch count {
+        case 33...64: copyEnds(SIMD4<UInt64>.self, from: source, count)
+        case 16...32: copyEnds(SIMD2<UInt64>.self, from: source, count)
+        case 8..<16: copyEnds(UInt64.self, from: source, count)
+        case 4..<8: copyEnds(UInt32.self, from: source, count)
+        default: copyMemory(from: source, byteCount: count)
+        }
+    }
+
+    @inline(__always)
+    private func copyEnds<Word: BitwiseCopyable>(_ type: Word.Type, from source: UnsafeRawPointer, _ count: Int) {
+        let last = count - MemoryLayout<Word>.size
+        let (first, second) = (source.loadUnaligned(as: type), source.loadUnaligned(fromByteOffset: last, as: type))
+        storeBytes(of: first, as: type)
+        storeBytes(of: second, toByteOffset: last, as: type)
     }
 }
 

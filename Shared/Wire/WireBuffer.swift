@@ -40,4 +40,21 @@ public struct WireBuffer: Sendable {
         if written > limit { throw WireError(.limitExceeded, offset: 0, field: "message") }
         count = written
     }
+
+    /// The same for a message whose writer checks nothing: `bound` must hold.
+    /// - Parameter body: Writes from the given place on and returns where it ended.
+    @inline(__always)
+    mutating func replaceShort(bound: Int, _ body: (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer) throws(WireError) {
+        if storage.count < bound { storage = [UInt8](repeating: 0, count: max(bound, 2 * storage.count)) }
+        count = storage.withUnsafeMutableBytes { memory in
+            guard let start = memory.baseAddress else { return 0 }
+            let written = body(start) - start
+            precondition(written <= bound, "the bound of the message's size was too small")
+            return written
+        }
+        if count > WireLimits.messageBytes {
+            count = 0
+            throw WireError(.limitExceeded, offset: 0, field: "message")
+        }
+    }
 }

@@ -28,6 +28,7 @@ extension ByteWriter {
 
 extension ByteReader {
     /// Reads and checks the header.
+    @inline(__always)
     mutating func header(
         _ schema: MessageSchema, limit: Int = WireLimits.messageBytes
     ) throws(WireError) -> (version: UInt8, flags: UInt8) {
@@ -42,6 +43,7 @@ extension ByteReader {
     }
 
     /// A newer version may have appended fields, which are skipped; a version known in full may not.
+    @inline(__always)
     func finish(_ schema: MessageSchema, version: UInt8) throws(WireError) {
         if version <= schema.version && remaining > 0 { throw error(.trailingBytes, "message") }
     }
