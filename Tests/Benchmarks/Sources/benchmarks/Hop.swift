@@ -65,7 +65,7 @@ private struct Hop {
         let program = try start(contestant)
         try program.waitUntilQuiet()
         let (before, brokerBefore) = (try program.cpuSeconds(), try servers.mosquitto.cpuSeconds())
-        _ = try Program("load", beside("hop-load"), ["\(servers.mqttPort)", "\(messages)"], folder: servers.folder).finish()
+        _ = try Program("load", Program.built("hop-load"), ["\(servers.mqttPort)", "\(messages)"], folder: servers.folder).finish()
         try program.waitUntilQuiet()
         let (after, brokerAfter) = (try program.cpuSeconds(), try servers.mosquitto.cpuSeconds())
         try checkCount(contestant, program)
@@ -80,7 +80,7 @@ private struct Hop {
         switch contestant {
         case .plain, .corked:
             let program = try Program(
-                "baseline", beside("hop-baseline"),
+                "baseline", Program.built("hop-baseline"),
                 [port, servers.bootstrap, "bare", "hop", "$share/hop/sensor/+/telemetry", contestant == .corked ? "cork" : "plain"],
                 folder: servers.folder)
             try program.waitFor("subscribed") { program.output.contains("subscribed") }
@@ -111,19 +111,5 @@ private struct Hop {
             count = Int(program.end().split(separator: "\n").last ?? "") ?? -1
         }
         guard count == messages else { throw HopFailure("\(contestant.rawValue) brought \(count) of \(messages) messages") }
-    }
-
-    private func beside(_ name: String) throws -> String {
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name).path
-        guard FileManager.default.isExecutableFile(atPath: path) else {
-            throw HopFailure("\(name) is not built: swift build -c release --package-path Tests/Benchmarks")
-        }
-        return path
-    }
-
-    private func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
     }
 }

@@ -19,6 +19,16 @@ final class Program {
         try process.run()
     }
 
+    /// Path of another program of this package.
+    static func built(_ name: String) throws -> String {
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name).path
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw BenchmarkFailure("\(name) is not built: swift build -c release --package-path Tests/Benchmarks")
+        }
+        return path
+    }
+
     var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
     var isRunning: Bool { process.isRunning }
 

@@ -36,3 +36,13 @@ struct Measurement {
 /// Keeps the optimizer from dropping what is only measured.
 @inline(never)
 func keep<T>(_ value: T) {}
+
+func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
+}
+
+struct BenchmarkFailure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
