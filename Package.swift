@@ -110,6 +110,7 @@ let package = Package(
         .executable(name: "dev-kafka", targets: ["dev-kafka"]),
         .library(name: "Wire", targets: ["Wire", "Domain"]),
         .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
+        .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging"]),
     ],
     targets: targets
 )

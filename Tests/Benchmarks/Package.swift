@@ -1,6 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"), .treatAllWarnings(as: .error),
+]
+
 let package = Package(
     name: "benchmarks",
     dependencies: [.package(name: "martlet", path: "../..")],
@@ -10,12 +15,13 @@ let package = Package(
         // The hop without its content, and the load for it: see Hop.swift.
         .executableTarget(name: "hop-baseline", linkerSettings: [.linkedLibrary("mosquitto"), .linkedLibrary("rdkafka")]),
         .executableTarget(name: "hop-load", linkerSettings: [.linkedLibrary("mosquitto")]),
+        // An HTTP answer of bare libmicrohttpd, and the same of HTTPKit: see HTTP.swift.
+        .executableTarget(name: "http-baseline", linkerSettings: [.linkedLibrary("microhttpd")]),
+        .executableTarget(
+            name: "http-handler", dependencies: [.product(name: "HTTPKit", package: "martlet")], swiftSettings: swiftSettings),
         .executableTarget(
             name: "benchmarks",
             dependencies: ["CAllocationCount", .product(name: "Wire", package: "martlet")],
-            swiftSettings: [
-                .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
-                .enableUpcomingFeature("MemberImportVisibility"), .treatAllWarnings(as: .error),
-            ]),
+            swiftSettings: swiftSettings),
     ]
 )

@@ -9,7 +9,7 @@ struct Benchmark: Sendable {
 
 @main
 enum Main {
-    static let benchmarks: [Benchmark] = [.codec, .hop]
+    static let benchmarks: [Benchmark] = [.codec, .hop, .http]
 
     static func main() {
         let arguments = Array(CommandLine.arguments.dropFirst())
