@@ -14,14 +14,18 @@ let package = Package(
         .target(name: "CAllocationCount"),
         // The hop without its content, and the load for it: see Hop.swift.
         .executableTarget(name: "hop-baseline", linkerSettings: [.linkedLibrary("mosquitto"), .linkedLibrary("rdkafka")]),
-        .executableTarget(name: "hop-load", linkerSettings: [.linkedLibrary("mosquitto")]),
+        .executableTarget(name: "hop-load", linkerSettings: [.linkedLibrary("mosquitto"), .linkedLibrary("rdkafka")]),
+        // Fills a topic for Writer.swift.
+        .executableTarget(name: "writer-load", linkerSettings: [.linkedLibrary("rdkafka")]),
         // An HTTP answer of bare libmicrohttpd, and the same of HTTPKit: see HTTP.swift.
         .executableTarget(name: "http-baseline", linkerSettings: [.linkedLibrary("microhttpd")]),
         .executableTarget(
             name: "http-handler", dependencies: [.product(name: "HTTPKit", package: "martlet")], swiftSettings: swiftSettings),
         .executableTarget(
             name: "benchmarks",
-            dependencies: ["CAllocationCount", .product(name: "Wire", package: "martlet")],
+            dependencies: [
+                "CAllocationCount", .product(name: "Wire", package: "martlet"), .product(name: "DeviceJSON", package: "martlet"),
+            ],
             swiftSettings: swiftSettings),
     ]
 )

@@ -33,13 +33,24 @@ final class Program {
     var isRunning: Bool { process.isRunning }
 
     /// User and system time so far, of all threads (proc(5), clock ticks of 10 ms).
-    func cpuSeconds() throws -> Double {
-        let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+    func cpuSeconds() throws -> Double { try Self.cpuSeconds(of: process.processIdentifier) }
+
+    static func cpuSeconds(of process: Int32) throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
         let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
         guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else {
-            throw HopFailure("cannot read the CPU time of \(name)")
+            throw HopFailure("cannot read the CPU time of process \(process)")
         }
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    func residentMegabytes() throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        guard let kilobytes = line?.split(separator: " ").compactMap({ Double($0) }).first else {
+            throw HopFailure("cannot read the memory of \(name)")
+        }
+        return kilobytes / 1_024
     }
 
     func waitFor(_ what: String, seconds: Double = 60, _ condition: () -> Bool) throws {
@@ -86,8 +97,8 @@ final class HopServers {
     let mqttPort = 31_883
     let kafkaPort = 39_092
     let bootstrap: String
-    private(set) var mosquitto: Program
-    private let kafka: Program
+    let mosquitto: Program
+    let kafka: Program
 
     init(kafkaHome: String) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("hop-\(UUID().uuidString.prefix(8))")

@@ -9,13 +9,13 @@ struct Benchmark: Sendable {
 
 @main
 enum Main {
-    static let benchmarks: [Benchmark] = [.codec, .hop, .http]
+    static let benchmarks: [Benchmark] = [.codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .http]
 
     static func main() {
         let arguments = Array(CommandLine.arguments.dropFirst())
         guard let name = arguments.first, let benchmark = benchmarks.first(where: { $0.name == name }) else {
             print("usage: benchmarks NAME [OPTION…]\n")
-            for benchmark in benchmarks { print("  \(benchmark.name.padded(to: 12))\(benchmark.summary)") }
+            for benchmark in benchmarks { print("  \(benchmark.name.padded(to: 16))\(benchmark.summary)") }
             exit(arguments.isEmpty || arguments == ["--help"] ? 0 : 64)
         }
         do {
