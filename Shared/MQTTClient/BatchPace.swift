@@ -1,8 +1,9 @@
 /// How long a batch that has emptied its socket still waits for company, in microseconds.
 ///
-/// Each batch costs something whatever its size (a request per Kafka partition, a round trip), so under load it waits until enough
-/// messages for a worthwhile batch are expected, at the rate seen lately, but never longer than `longest`. When hardly anything would
-/// come within `longest`, it does not wait at all: a lone message goes on at once. A pure value: times are parameters.
+/// Each batch costs something whatever its size (a request per Kafka partition, a round trip), so a small one waits until enough
+/// messages to make it worthwhile are expected, at the rate seen lately, but never longer than `longest`. It does not wait at all
+/// when it is worthwhile already, as under full load, where the next one gathers while this one is stored; nor when hardly anything
+/// would come within `longest`: a lone message goes on at once. A pure value: times are parameters.
 struct BatchPace {
     let longest: Double
     /// Messages that make a batch worthwhile.
@@ -11,16 +12,16 @@ struct BatchPace {
     private var rate = 0.0
     private var lastEnd: Double?
 
-    init(longest: Double, worthwhile: Double = 200) {
+    init(longest: Double, worthwhile: Double = 100) {
         self.longest = longest
         self.worthwhile = worthwhile
     }
 
-    /// When a batch that began at `start` is to end although it has room.
-    func end(start: Double) -> Double {
+    /// How long a batch that began at `start` and has so many messages is still to wait; zero or less: not at all.
+    func wait(start: Double, messages: Int, now: Double) -> Double {
         // Less than two further messages to be expected: not worth a wait.
-        guard rate * longest >= 2 else { return start }
-        return start + min(longest, worthwhile / rate)
+        guard rate * longest >= 2 else { return 0 }
+        return min(start + longest - now, (worthwhile - Double(messages)) / rate)
     }
 
     /// A batch has been read.

@@ -166,7 +166,7 @@ public final class MQTTSubscriberLoop {
     /// Sleeps for what is left of the batch's time, in one piece: waking for every message would cost more than the message.
     /// - Returns: whether it is worth looking into the socket again.
     private func waitForMore() -> Bool {
-        let rest = Int32((pace.end(start: batchStart) - Self.microseconds()) / 1_000)
+        let rest = Int32(pace.wait(start: batchStart, messages: messagesInBatch, now: Self.microseconds()) / 1_000)
         guard rest >= 1 else { return false }
         var bell = pollfd(fd: wakeup.descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&bell, 1, rest) == 0

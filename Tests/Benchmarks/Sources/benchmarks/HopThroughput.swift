@@ -62,8 +62,8 @@ private struct HopLatency {
         let rate = try bench.options.number("--rate") ?? Int(HopThroughput(bench).run(devices: devices) / 2)
         let program = try bench.start(.ingestion)
         defer { program.end() }
-        // The first seconds of Kafka and its Java are not what is asked for.
-        try bench.load(rate * 5, devices: devices, rate: rate, measuringArrival: true)
+        // The first half minute of Kafka and its Java is not what is asked for.
+        try bench.load(rate * 30, devices: devices, rate: rate, measuringArrival: true)
         var (middle, high): ([Double], [Double]) = ([], [])
         for round in 1...bench.rounds {
             let times = try bench.load(rate * 10, devices: devices, rate: rate, measuringArrival: true)
