@@ -23,7 +23,7 @@ private struct HopCost {
             let ratio = try run(devices: devices)
             if ratio > Self.target { missed.append("\(format(ratio, 2)) × bare C with \(devices) devices (at most \(Self.target))") }
         }
-        guard missed.isEmpty else { throw HopFailure("target missed: CPU per message \(missed.joined(separator: ", "))") }
+        guard missed.isEmpty else { throw BenchmarkFailure("target missed: CPU per message \(missed.joined(separator: ", "))") }
     }
 
     /// - Returns: ingestion's cost over that of bare C, median of the rounds' own ratios.

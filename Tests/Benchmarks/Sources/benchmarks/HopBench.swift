@@ -47,7 +47,7 @@ struct HopBench {
         let count = contestant == .ingestion ? try produced() : nil
         let output = program.end()
         let brought = count ?? Int(output.split(separator: "\n").last ?? "") ?? -1
-        guard brought == messages else { throw HopFailure("\(contestant.rawValue) brought \(brought) of \(messages) messages") }
+        guard brought == messages else { throw BenchmarkFailure("\(contestant.rawValue) brought \(brought) of \(messages) messages") }
         // The session ends one second after its connection: the next contestant gets none of its messages.
         sleep(3)
         return Cost(own: spent[0], mosquitto: spent[1], kafka: spent[2], seconds: load[1])
@@ -58,11 +58,11 @@ struct HopBench {
     func load(_ messages: Int, devices: Int, rate: Int, measuringArrival: Bool = false) throws -> [Double] {
         let kafka = measuringArrival ? [servers.bootstrap, "telemetry"] : []
         let output = try Program(
-            "load", besideThisProgram("hop-load"), ["\(servers.mqttPort)", "\(messages)", "\(devices)", "\(rate)"] + kafka,
+            "load", Program.built("hop-load"), ["\(servers.mqttPort)", "\(messages)", "\(devices)", "\(rate)"] + kafka,
             folder: servers.folder
         ).finish()
         let numbers = output.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
-        guard numbers.count == (measuringArrival ? 5 : 2) else { throw HopFailure("hop-load printed: \(output)") }
+        guard numbers.count == (measuringArrival ? 5 : 2) else { throw BenchmarkFailure("hop-load printed: \(output)") }
         return numbers
     }
 
@@ -71,7 +71,7 @@ struct HopBench {
         switch contestant {
         case .plain, .corked:
             let program = try Program(
-                "baseline", besideThisProgram("hop-baseline"),
+                "baseline", Program.built("hop-baseline"),
                 [port, servers.bootstrap, "bare", "hop", "$share/hop/sensor/+/telemetry", contestant == .corked ? "cork" : "plain"],
                 folder: servers.folder)
             try program.waitFor("subscribed") { program.output.contains("subscribed") }
@@ -108,23 +108,9 @@ struct Options {
 /// Starts Mosquitto and Apache Kafka for `body`.
 func withHopBench(_ arguments: [String], _ body: (HopBench) throws -> Void) throws {
     guard let home = ProcessInfo.processInfo.environment["KAFKA_HOME"], !home.isEmpty else {
-        throw HopFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
+        throw BenchmarkFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
     }
     let servers = try HopServers(kafkaHome: home)
     defer { servers.end() }
     try body(HopBench(servers, Options(arguments: arguments)))
-}
-
-func besideThisProgram(_ name: String) throws -> String {
-    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name).path
-    guard FileManager.default.isExecutableFile(atPath: path) else {
-        throw HopFailure("\(name) is not built: swift build -c release --package-path Tests/Benchmarks")
-    }
-    return path
-}
-
-func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
 }

@@ -23,7 +23,7 @@ private struct HopMemory {
         defer { program.end() }
         print("idle: \(format(try program.residentMegabytes(), 1)) MB resident; \(rate) messages/s for \(minutes) minutes")
         let load = try Program(
-            "load", besideThisProgram("hop-load"),
+            "load", Program.built("hop-load"),
             ["\(bench.servers.mqttPort)", "\(rate * seconds)", "\(bench.deviceCounts[0])", "\(rate)"], folder: bench.servers.folder)
         defer { load.end() }
         let start = ContinuousClock.now
@@ -36,12 +36,12 @@ private struct HopMemory {
             if elapsed > 60 { samples.append((elapsed, memory)) }
         }
         let brought = try bench.produced()
-        guard brought == rate * seconds else { throw HopFailure("ingestion brought \(brought) of \(rate * seconds) messages") }
-        guard samples.count > 5 else { throw HopFailure("too short: --minutes 2 at least") }
+        guard brought == rate * seconds else { throw BenchmarkFailure("ingestion brought \(brought) of \(rate * seconds) messages") }
+        guard samples.count > 5 else { throw BenchmarkFailure("too short: --minutes 2 at least") }
         let slope = slope(samples) * 60
         print("\nslope \(format(slope * 1_000, 1)) kB per minute over \(samples.count) samples\n")
         guard slope * Double(minutes) <= Self.target else {
-            throw HopFailure("target missed: \(format(slope * Double(minutes), 2)) MB more in \(minutes) minutes, at most \(Self.target)")
+            throw BenchmarkFailure("target missed: \(format(slope * Double(minutes), 2)) MB more in \(minutes) minutes, at most \(Self.target)")
         }
     }
 

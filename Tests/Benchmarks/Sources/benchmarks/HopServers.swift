@@ -39,7 +39,7 @@ final class Program {
         let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
         let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
         guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else {
-            throw HopFailure("cannot read the CPU time of process \(process)")
+            throw BenchmarkFailure("cannot read the CPU time of process \(process)")
         }
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
@@ -48,7 +48,7 @@ final class Program {
         let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
         let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         guard let kilobytes = line?.split(separator: " ").compactMap({ Double($0) }).first else {
-            throw HopFailure("cannot read the memory of \(name)")
+            throw BenchmarkFailure("cannot read the memory of \(name)")
         }
         return kilobytes / 1_024
     }
@@ -56,7 +56,7 @@ final class Program {
     func waitFor(_ what: String, seconds: Double = 60, _ condition: () -> Bool) throws {
         let end = ContinuousClock.now + .seconds(seconds)
         while !condition() {
-            guard process.isRunning, .now < end else { throw HopFailure("\(name): no “\(what)” within \(seconds) s:\n\(output)") }
+            guard process.isRunning, .now < end else { throw BenchmarkFailure("\(name): no “\(what)” within \(seconds) s:\n\(output)") }
             usleep(20_000)
         }
     }
@@ -81,14 +81,9 @@ final class Program {
 
     func finish() throws -> String {
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw HopFailure("\(name) ended with \(process.terminationStatus):\n\(output)") }
+        guard process.terminationStatus == 0 else { throw BenchmarkFailure("\(name) ended with \(process.terminationStatus):\n\(output)") }
         return output
     }
-}
-
-struct HopFailure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
 }
 
 /// One Mosquitto and one Apache Kafka on loopback, with data in a temporary folder.

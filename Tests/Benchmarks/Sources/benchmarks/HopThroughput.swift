@@ -11,7 +11,7 @@ extension Benchmark {
                 if rate < HopThroughput.target { missed.append("\(Int(rate)) with \(devices) devices") }
             }
             guard missed.isEmpty else {
-                throw HopFailure("target missed: at least \(Int(HopThroughput.target)) messages/s, got \(missed.joined(separator: ", "))")
+                throw BenchmarkFailure("target missed: at least \(Int(HopThroughput.target)) messages/s, got \(missed.joined(separator: ", "))")
             }
         }
     }
@@ -74,7 +74,7 @@ private struct HopLatency {
         print("\n\(rate) messages/s for 10 s, \(devices) devices, medians of \(bench.rounds) rounds")
         print("  device → out of Kafka   p50 \(format(median(middle), 2)) ms   p99 \(format(median(high), 2)) ms\n")
         guard median(high) <= Self.target else {
-            throw HopFailure("target missed: p99 \(format(median(high), 2)) ms, at most \(Self.target) ms")
+            throw BenchmarkFailure("target missed: p99 \(format(median(high), 2)) ms, at most \(Self.target) ms")
         }
     }
 }

@@ -33,9 +33,9 @@ private struct Readings {
         let ratio = foundation.nanoseconds / one.nanoseconds
         print("  \(format(ratio, 1)) × as fast as JSONDecoder, encoding of the record included\n")
         guard one.allocations == 0, two.allocations == 0, many.allocations == 0 else {
-            throw HopFailure("target missed: no allocation, got \(one.allocations), \(two.allocations), \(many.allocations)")
+            throw BenchmarkFailure("target missed: no allocation, got \(one.allocations), \(two.allocations), \(many.allocations)")
         }
-        guard ratio >= 5 else { throw HopFailure("target missed: 5 × as fast as JSONDecoder") }
+        guard ratio >= 5 else { throw BenchmarkFailure("target missed: 5 × as fast as JSONDecoder") }
     }
 
     private func measure(_ name: String, _ payload: [UInt8]) throws -> Measurement {

@@ -5,7 +5,7 @@ extension Benchmark {
         name: "writer", summary: "rows per CPU second of timeseries-writer with its PostgreSQL backend, against \\copy (needs KAFKA_HOME)"
     ) { arguments in
         guard let home = ProcessInfo.processInfo.environment["KAFKA_HOME"], !home.isEmpty else {
-            throw HopFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
+            throw BenchmarkFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
         }
         let servers = try HopServers(kafkaHome: home)
         defer { servers.end() }
@@ -78,7 +78,7 @@ private struct Writer {
             if arrived < Self.target { missed.append("\(format(arrived, 2)) with \(shape.text)") }
         }
         guard missed.isEmpty else {
-            throw HopFailure(
+            throw BenchmarkFailure(
                 "target missed: at least \(Self.target) of \\copy in the order of arrival, got \(missed.joined(separator: ", "))")
         }
     }
@@ -92,7 +92,7 @@ private struct Writer {
         try program.waitUntilQuiet()
         let before = (try program.cpuSeconds(), try database.backendSeconds())
         _ = try Program(
-            "load", besideThisProgram("writer-load"), [servers.bootstrap, "telemetry", file.path], folder: servers.folder
+            "load", Program.built("writer-load"), [servers.bootstrap, "telemetry", file.path], folder: servers.folder
         ).finish()
         try database.waitForRows(rows)
         try program.waitUntilQuiet()

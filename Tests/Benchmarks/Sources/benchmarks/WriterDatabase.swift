@@ -13,10 +13,10 @@ final class WriterDatabase {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         url = "postgresql://postgres@127.0.0.1:\(Self.port)/postgres"
         let versions = try FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql").compactMap(Int.init)
-        guard let newest = versions.max() else { throw HopFailure("install PostgreSQL: apt-get install postgresql") }
+        guard let newest = versions.max() else { throw BenchmarkFailure("install PostgreSQL: apt-get install postgresql") }
         programs = "/usr/lib/postgresql/\(newest)/bin"
         if getuid() == 0 {
-            guard let user = getpwnam("postgres") else { throw HopFailure("running as root needs a user named postgres") }
+            guard let user = getpwnam("postgres") else { throw BenchmarkFailure("running as root needs a user named postgres") }
             chmod(parent.path, 0o755)
             chown(folder.path, user.pointee.pw_uid, user.pointee.pw_gid)
         }
@@ -64,12 +64,12 @@ final class WriterDatabase {
         for _ in 0..<300 {
             let found = Int(try sql("SELECT count(*) FROM timeseries.samples")) ?? 0
             guard found < count else {
-                guard found == count else { throw HopFailure("\(found) rows instead of \(count)") }
+                guard found == count else { throw BenchmarkFailure("\(found) rows instead of \(count)") }
                 return
             }
             sleep(1)
         }
-        throw HopFailure("\(count) rows did not come within 5 minutes")
+        throw BenchmarkFailure("\(count) rows did not come within 5 minutes")
     }
 
     func exportRows(orderedBy order: String, to file: URL) throws -> URL {
@@ -89,7 +89,7 @@ final class WriterDatabase {
         var after = rusage()
         getrusage(RUSAGE_CHILDREN.rawValue, &after)
         let times = text.split(separator: "\n").compactMap { Double($0) }
-        guard times.count == 2, Int(try sql("SELECT count(*) FROM timeseries.samples")) == rows else { throw HopFailure("\\copy: \(text)") }
+        guard times.count == 2, Int(try sql("SELECT count(*) FROM timeseries.samples")) == rows else { throw BenchmarkFailure("\\copy: \(text)") }
         return times[1] - times[0] + seconds(after) - seconds(before)
     }
 
