@@ -31,6 +31,7 @@ let targets: [Target] =
         shared("Metrics"),
         shared("Spelling"),
         shared("Threads"),
+        shared("FaultPoints"),
 
         shared("Wire", ["Domain"], exclude: ["FORMAT.md"]),
 
@@ -45,10 +46,13 @@ let targets: [Target] =
     ]
     + service(
         "Ingestion", folder: "Ingestion", executable: "ingestion",
-        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceJSON", "HTTPServer", "HTTPKit", "ServiceKit"])
+        [
+            "Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceJSON", "HTTPServer", "HTTPKit",
+            "ServiceKit",
+        ])
     + service(
         "TimeseriesWriter", folder: "TimeseriesWriter", executable: "timeseries-writer",
-        ["Domain", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"],
+        ["Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"],
         resources: [
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_unseal.sql"),
             .embedInCode("Migrations/m0003_late_samples.sql"), .embedInCode("Migrations/m0004_sealed.sql"),

@@ -1,5 +1,6 @@
 internal import DeviceJSON
 internal import Domain
+internal import FaultPoints
 internal import KafkaClient
 internal import MQTTClient
 public import ServiceKit
@@ -175,7 +176,15 @@ struct IngestionConfig: Sendable {
     func kafka(connection: Int) -> KafkaConfiguration {
         KafkaConfiguration(
             bootstrap: bootstrap, clientID: clientID(connection: connection), linger: Self.longestLinger,
-            messageTimeout: reader[IngestionKeys.messageTimeout])
+            messageTimeout: reader[IngestionKeys.messageTimeout], extra: Self.faultProperties)
+    }
+
+    /// None, except in a build for fault runs.
+    private static var faultProperties: [String: String] {
+        #if FAULT_POINTS
+            if let bound = FaultSetting.producerQueue { return ["queue.buffering.max.messages": bound] }
+        #endif
+        return [:]
     }
 }
 

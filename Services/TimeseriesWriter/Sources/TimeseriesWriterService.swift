@@ -1,3 +1,4 @@
+internal import FaultPoints
 internal import HTTPKit
 internal import KafkaClient
 internal import Logging
@@ -73,6 +74,7 @@ struct WriterLoop: Service {
                 ledgerCacheSize: config.ledgerCache, ledgerRanges: config.ledgerRanges
             ) { step in
                 timer.reached(step)
+                faultPoint("writer.\(step.rawValue)")
                 try fault(step)
             }
             let outbox = DeadLetterOutbox(config.kafka, topic: config.deadLetterTopic, logger: logger)

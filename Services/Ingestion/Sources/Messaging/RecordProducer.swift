@@ -1,3 +1,4 @@
+internal import FaultPoints
 internal import KafkaClient
 internal import Logging
 internal import Metrics
@@ -63,6 +64,9 @@ final class RecordProducer {
             do throws(KafkaError) {
                 return try link.producer.enqueue(to: topic, key: key, value: value, tag: tag)
             } catch {
+                #if FAULT_POINTS
+                    if SeededBug.dropOnFullQueue.isActive, error.code == .queueFull { return reported(tag, nil) }
+                #endif
                 guard error.code == .queueFull, patience() else { throw error }
             }
             try link.producer.flush(timeout: .milliseconds(100), reported)

@@ -1,3 +1,4 @@
+internal import FaultPoints
 internal import Logging
 internal import MQTTClient
 internal import Metrics
@@ -82,7 +83,10 @@ final class MQTTSource: Service {
                     logger.info("subscribed", metadata: ["broker": status.broker, "session_present": "\(subscriber.sessionPresent)"])
                 }
             }
-            if handled > 0 { stored() }
+            if handled > 0 {
+                faultPoint("ingestion.after-acknowledge")
+                stored()
+            }
             if handled == 0 { try producer.serve() }
         }
     }

@@ -1,5 +1,6 @@
 internal import DeviceJSON
 internal import Domain
+internal import FaultPoints
 internal import KafkaClient
 internal import MQTTClient
 internal import Metrics
@@ -66,8 +67,10 @@ final class MessageIntake: MQTTBatchHandler {
         }
         let complete = ContinuousClock.now
         makeRecords()
+        faultPoint("ingestion.after-produce")
         let handedOver = ContinuousClock.now
         waitForReports()
+        faultPoint("ingestion.after-report")
         let end = ContinuousClock.now
         metrics.gatherSeconds.observe(complete - batchStart)
         metrics.readSeconds.observe(handedOver - complete)
@@ -76,6 +79,9 @@ final class MessageIntake: MQTTBatchHandler {
         metrics.batchMessages.observe(Double(messages))
         count(time: time, delivery: end - complete)
         metrics.inFlight.add(-Double(messages))
+        #if FAULT_POINTS
+            if SeededBug.acknowledgeBeforeReport.isActive { return }
+        #endif
         guard ledger.isSafe else { throw BatchNotStored(messages: messages, cause: failure) }
     }
 
@@ -94,6 +100,7 @@ final class MessageIntake: MQTTBatchHandler {
     }
 
     private func take(_ message: MessageBatch.Message) {
+        faultPoint("ingestion.in-batch")
         // A batch that will be given back needs no more work.
         guard failure == nil else { return ledger.abandon() }
         do throws(Rejection) {
@@ -200,8 +207,12 @@ final class MessageIntake: MQTTBatchHandler {
 
     private func waitForReports() {
         while ledger.outstandingRecords > 0, failure == nil {
+            #if FAULT_POINTS
+                if SeededBug.acknowledgeBeforeReport.isActive { return }
+            #endif
             guard patience() else { return }
             do { try producer.flush { self.reported($0, $1) } } catch { failure = failure ?? error }
+            faultPoint("ingestion.between-reports")
         }
     }
 

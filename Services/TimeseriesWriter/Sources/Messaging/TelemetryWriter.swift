@@ -1,4 +1,5 @@
 import Domain
+import FaultPoints
 import KafkaClient
 import Logging
 import Metrics
@@ -93,8 +94,12 @@ final class TelemetryWriter: PartitionOwner {
         let stored = try sink.nextOffsets(of: partitions)
         intake.place(partitions, at: stored)
         mustRestart = false
+        faultPoint("writer.assigned")
         status.assigned(partitions.count)
         logger.info("partitions assigned", metadata: ["partitions": "\(partitions.count)", "known": "\(stored.count)"])
+        #if FAULT_POINTS
+            if SeededBug.greaterForAtLeast.isActive { return stored.mapValues { $0 + 1 } }
+        #endif
         return stored
     }
 
@@ -140,6 +145,7 @@ final class TelemetryWriter: PartitionOwner {
         }
         record(plan)
         consumer.commitForDisplay(Dictionary(uniqueKeysWithValues: steps.map { ($0.partition, $0.next) }))
+        faultPoint("writer.offset_commit")
         outbox.removeAll()
         intake.committed()
         metrics.inFlight.set(0)

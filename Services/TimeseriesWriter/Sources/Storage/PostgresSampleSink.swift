@@ -1,3 +1,4 @@
+import FaultPoints
 import KafkaClient
 import PostgresClient
 
@@ -50,6 +51,9 @@ final class PostgresSampleSink: SampleSink {
             try directory.resolve(batch, on: connection)
             try partitions.ensure(batch.days, on: connection)
             try observe(.resolve)
+            #if FAULT_POINTS
+                if SeededBug.commitBeforeWrite.isActive { try connection.transaction { try OffsetStorage.advance(steps, on: $0) } }
+            #endif
             let plan = try connection.transaction { connection in
                 try store(&batch, steps, on: connection, beforeCommit)
             }
