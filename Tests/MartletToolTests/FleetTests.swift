@@ -152,6 +152,24 @@ struct FleetTests {
         }
     }
 
+    @Test("an unnumbered fleet says nothing by which a repeat could be told", arguments: 0..<8)
+    func unnumbered(device: Int) throws {
+        var plan = FleetPlan.sample()
+        plan.isUnnumbered = true
+        var timeline = Timeline(plan: plan)
+        timeline.anchor(firstMessage: 0, base: 1_767_225_600_000_000)
+        var writer = PayloadWriter(plan: plan)
+        var bytes: [UInt8] = []
+        try writer.write(device, 3, timeline, into: &bytes)
+        guard plan.shape(of: device) != .wire else {
+            #expect(try TelemetryBatch(decoding: bytes).sequence == nil)
+            return
+        }
+        let found = try Self.reading(plan.shape(of: device), bytes, 0)
+        #expect(found.sequence == nil && found.stream == nil)
+        #expect(found.time == timeline.time(device, 3, reading: 0))
+    }
+
     private struct Found {
         var device: String?
         var time: Int64?

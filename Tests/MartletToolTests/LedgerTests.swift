@@ -49,6 +49,7 @@ struct LedgerTests {
         for shape in PayloadShape.allCases {
             var plan = FleetPlan.sample(shape: shape, seed: .max)
             plan.topic = #"a "b"/{device}"#
+            plan.isUnnumbered = shape == .many
             #expect(plan.ledgerLine.contains(#""version":1,"#))
             #expect(try FleetPlan(ledgerLine: Array(plan.ledgerLine.utf8)) == plan)
             plan.spread = plan.step

@@ -97,6 +97,35 @@ struct VerificationTests {
         #expect(finding.expected == gone.value)
     }
 
+    @Test("Kafka's records: found, repeated, out of order, missing", arguments: PayloadShape.allCases)
+    func records(shape: PayloadShape) throws {
+        let scene = try Scene(shape: shape, devices: 1, rounds: 6)
+        var verification = try scene.verification()
+        for message: UInt32 in [0, 1, 3, 3, 2, 4] { verification.recorded(device: 0, message: message) }
+        for row in scene.rows { verification.observe(row) }
+        let report = verification.report()
+        #expect(report.records == VerificationReport.Records(found: 6, repeated: 1, disordered: 1, missing: 1))
+        #expect(report.isClean)
+    }
+
+    @Test("a record leads back to the messages whose readings it holds")
+    func recordsMessages() throws {
+        let scene = try Scene(shape: .wire, devices: 2, rounds: 3)
+        let timeline = try scene.verification().timeline
+        let account = RecordAccount(plan: scene.plan)
+        let samples = try scene.rows.filter { $0.device == 1 }.map {
+            Sample(metric: try MetricName($0.metric), time: Timestamp(microseconds: $0.time), value: $0.value, unit: $0.unit)
+        }
+        func batch(_ device: String, _ samples: [Sample]) throws -> TelemetryBatch {
+            TelemetryBatch(device: try DeviceID(device), ingestTime: Timestamp(microseconds: 0), source: .mqtt, samples: samples)
+        }
+        let both = try #require(account.messages(of: batch(scene.plan.deviceName(1), Array(samples[5..<25])), timeline))
+        #expect(both.device == 1 && both.messages == [0, 1, 2])
+        #expect(try account.messages(of: batch("stranger", samples), timeline) == nil)
+        let other = Sample(metric: samples[0].metric, time: Timestamp(microseconds: 1), value: samples[0].value)
+        #expect(try account.messages(of: batch(scene.plan.deviceName(1), [other]), timeline) == nil)
+    }
+
     @Test("one doubled row is one duplicate", arguments: PayloadShape.allCases)
     func doubledRow(shape: PayloadShape) throws {
         var scene = try Scene(shape: shape)

@@ -71,7 +71,7 @@ struct VerifyTests {
 
     private func check(_ ledger: String, _ url: String, wait: Int64 = 0) throws -> VerificationReport {
         let reader = try LedgerReader(path: ledger)
-        return try LedgerCheck(reader: reader, rows: StoredRows(url: url, plan: reader.plan), deadLetters: nil)
+        return try LedgerCheck(reader: reader, rows: StoredRows(url: url, plan: reader.plan), kafka: nil)
             .run(patience: wait, quiet: 60_000_000)
     }
 

@@ -30,6 +30,8 @@ struct FleetPlan: Hashable, Sendable {
     /// MQTT topic with `{device}` in it.
     var topic: String
     var qos: Int
+    /// Without stream and sequence number in the payloads: nothing but the offsets keeps a repeat out.
+    var isUnnumbered = false
     /// The readings of one message lie at most so far apart, µs.
     var spread = FleetPlan.closeSpread
 

@@ -31,14 +31,22 @@ struct PayloadWriter {
         bytes.append(#"{"sensor_id":""#, plan.deviceName(device), #"","type":"temperature","value":"#)
         bytes.append(hundredths: SimulatedMetric.temperature.hundredths(seed: plan.seed, device: device, sequence: sequence))
         bytes.append(#","unit":"C","timestamp":"#, String(timeline.time(device, message, reading: reading)))
-        bytes.append(#","stream":"#, String(plan.stream), #","seq":"#, String(sequence), "}")
+        writeNumbers(sequence, into: &bytes)
+        bytes.append("}")
+    }
+
+    private func writeNumbers(_ sequence: UInt64, into bytes: inout [UInt8]) {
+        guard !plan.isUnnumbered else { return }
+        bytes.append(#","stream":"#, String(plan.stream), #","seq":"#, String(sequence))
     }
 
     private func writeMany(_ device: Int, _ message: UInt32, _ timeline: Timeline, into bytes: inout [UInt8]) {
         let sequence = plan.sequence(device, message: message)
         bytes.append(#"{"device_id":""#, plan.deviceName(device), #"","timestamp":""#)
         Timestamp(microseconds: timeline.time(device, message, reading: 0)).appendRFC3339(to: &bytes)
-        bytes.append(#"","stream":"#, String(plan.stream), #","seq":"#, String(sequence), #","data":{"#)
+        bytes.append("\"")
+        writeNumbers(sequence, into: &bytes)
+        bytes.append(#","data":{"#)
         for (index, metric) in SimulatedMetric.all.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             bytes.append("\"", metric.name, "\":")
@@ -64,9 +72,9 @@ struct PayloadWriter {
                     seed: plan.seed, device: device, sequence: plan.sequence(device, message: message, reading: reading)),
                 unit: metric.unit)
         }
+        let sequence = StreamSequence(stream: plan.stream, first: plan.sequence(device, message: message), scope: .sample)
         let batch = TelemetryBatch(
-            device: try DeviceID(plan.deviceName(device)),
-            sequence: StreamSequence(stream: plan.stream, first: plan.sequence(device, message: message), scope: .sample),
+            device: try DeviceID(plan.deviceName(device)), sequence: plan.isUnnumbered ? nil : sequence,
             ingestTime: Timestamp(microseconds: timeline.due(device, message)), source: .mqtt, samples: samples)
         wire.removeAll()
         try batch.encode(into: &wire)

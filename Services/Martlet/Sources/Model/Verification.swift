@@ -22,6 +22,9 @@ struct Verification: Sendable {
         var sent = BitSet()
         var acknowledged = BitSet()
         var deadLettered = BitSet()
+        /// In the telemetry topic.
+        var recorded = BitSet()
+        var lastRecorded: UInt32 = 0
         /// Bit `message × rowsPerMessage + reading × metrics + metric`.
         var rows = BitSet()
     }
@@ -87,6 +90,20 @@ struct Verification: Sendable {
         if accounts[device].deadLettered.insert(Int(message)) { tally.deadLettered += plan.rowsPerMessage(device) }
     }
 
+    /// A message of this fleet was found in the telemetry topic; per device in the order of the topic.
+    mutating func recorded(device: Int, message: UInt32) {
+        var records = tally.records ?? VerificationReport.Records()
+        records.found += 1
+        if !accounts[device].recorded.insert(Int(message)) {
+            records.repeated += 1
+        } else if message < accounts[device].lastRecorded {
+            records.disordered += 1
+        } else {
+            accounts[device].lastRecorded = message
+        }
+        tally.records = records
+    }
+
     /// Counts what is acknowledged by now and has neither row nor dead letter.
     mutating func settleLosses() {
         guard !hasSettledLosses else { return }
@@ -94,6 +111,7 @@ struct Verification: Sendable {
         for device in accounts.indices {
             let account = accounts[device]
             account.acknowledged.visit { message in
+                if !account.recorded.contains(message), !account.deadLettered.contains(message) { tally.records?.missing += 1 }
                 let missing = missingRows(account, device, message)
                 if !missing.isEmpty, !account.deadLettered.contains(message) {
                     tally.messages.lost += 1

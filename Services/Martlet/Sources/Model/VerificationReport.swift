@@ -25,7 +25,20 @@ struct VerificationReport: Hashable, Sendable {
         var lost = 0
     }
 
+    /// What the telemetry topic holds, in messages; allowed to differ from the rows by repeats only.
+    struct Records: Hashable, Sendable {
+        var found = 0
+        /// Found once more: at least once is what Kafka is promised, the writer keeps the repeats out.
+        var repeated = 0
+        /// Found for the first time behind a later message of their device.
+        var disordered = 0
+        /// Acknowledged, but neither here nor among the dead letters. Kafka may have let go of old ones.
+        var missing = 0
+    }
+
     var messages = Messages()
+    /// `nil`: Kafka was not asked.
+    var records: Records?
     var sent = 0
     var acknowledged = 0
     var stored = 0

@@ -12,6 +12,7 @@ extension FleetPlan {
             "prefix": .string(prefix),
             "devices": .int(Int64(devices)), "shape": .string(shape.rawValue), "stream": JSONValue(unsigned: stream), "step_us": .int(step),
             "topic": .string(topic), "qos": .int(Int64(qos)), "spread_us": spread == Self.closeSpread ? nil : .int(spread),
+            "unnumbered": isUnnumbered ? .bool(true) : nil,
         ]).text + "\n"
     }
 
@@ -40,7 +41,7 @@ extension FleetPlan {
         guard spread >= 1 else { throw missing("spread_us") }
         self.init(
             seed: seed, prefix: prefix, devices: Int(devices), shape: shape, stream: stream, step: step, topic: topic, qos: Int(qos),
-            spread: spread)
+            isUnnumbered: header["unnumbered"]?.boolValue ?? false, spread: spread)
     }
 }
 

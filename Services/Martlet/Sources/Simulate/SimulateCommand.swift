@@ -34,6 +34,8 @@ enum SimulateCommand {
         "duplicates", "PCT", default: 0, in: 0...100, help: "Percent of the messages that are sent twice, with the same sequence number.")
     static let disorder = Option<Double>(
         "disorder", "PCT", default: 0, in: 0...100, help: "Percent of the messages that are sent behind their successor.")
+    static let unnumbered = Flag(
+        "unnumbered", help: "Leave stream and sequence number out: nothing tells the writer that a reading is a repeat.")
     static let clients = Option<Int>(
         "clients", "K", default: 50, in: 1...100_000, help: "MQTT connections that the devices share.")
     static let presence = Flag(
@@ -75,7 +77,8 @@ enum SimulateCommand {
         options: [
             devices.declaration, prefix.declaration, rate.declaration, backfill.declaration, duration.declaration, messages.declaration,
             qos.declaration,
-            shape.declaration, topic.declaration, duplicates.declaration, disorder.declaration, clients.declaration, presence.declaration,
+            shape.declaration, topic.declaration, duplicates.declaration, disorder.declaration, unnumbered.declaration, clients.declaration,
+            presence.declaration,
             window.declaration, ledger.declaration, overwrite.declaration, seed.declaration, drain.declaration,
         ] + ServerOptions.mqttDeclarations + [json.declaration],
         run: run)
@@ -114,7 +117,7 @@ enum SimulateCommand {
         return FleetPlan(
             seed: try arguments.optional(seed) ?? UInt64.random(in: 0...UInt64(Int64.max)), prefix: try arguments.value(prefix),
             devices: devices, shape: try arguments.value(shape), stream: stream, step: step, topic: try arguments.value(topic),
-            qos: try arguments.value(qos), spread: isBackfill ? step : FleetPlan.closeSpread)
+            qos: try arguments.value(qos), isUnnumbered: arguments.has(unnumbered), spread: isBackfill ? step : FleetPlan.closeSpread)
     }
 
     private static func settings(_ arguments: Arguments, plan: FleetPlan) throws -> FleetConnections.Settings {

@@ -5,8 +5,14 @@ import PostgresClient
 struct LedgerCheck {
     let reader: LedgerReader
     let rows: StoredRows
-    /// Kafka and topic, when dead letters count.
-    let deadLetters: (kafka: String, topic: String)?
+    /// Where to look for records and dead letters, too.
+    let kafka: Broker?
+
+    struct Broker {
+        let bootstrap: String
+        let telemetry: String
+        let deadLetters: String
+    }
 
     func run(patience: Int64, quiet: Int64) throws -> VerificationReport {
         let clock = FleetClock()
@@ -46,9 +52,10 @@ struct LedgerCheck {
     private func compare(_ window: ClosedRange<Int64>, _ known: inout Verification) throws -> VerificationReport {
         var verification = known
         try rows.read(window, into: &verification)
-        if let deadLetters {
+        if let kafka {
             var account = DeadLetterAccount(plan: reader.plan)
-            try account.read(kafka: deadLetters.kafka, topic: deadLetters.topic, into: &verification)
+            try account.read(kafka: kafka.bootstrap, topic: kafka.deadLetters, into: &verification)
+            try RecordAccount(plan: reader.plan).read(kafka: kafka.bootstrap, topic: kafka.telemetry, into: &verification)
         }
         verification.settleLosses()
         // What was sent while the rows were being read is not invented.

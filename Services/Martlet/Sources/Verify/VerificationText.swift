@@ -13,6 +13,12 @@ extension VerificationReport {
                 "sent": .int(Int64(messages.sent)), "acknowledged": .int(Int64(messages.acknowledged)),
                 "repeated": .int(Int64(messages.repeated)), "lost": .int(Int64(messages.lost)),
             ]),
+            "records": records.map {
+                .object([
+                    "found": .int(Int64($0.found)), "repeated": .int(Int64($0.repeated)), "disordered": .int(Int64($0.disordered)),
+                    "missing": .int(Int64($0.missing)),
+                ])
+            },
             "devices": .int(Int64(plan.devices)), "shape": .string(plan.shape.rawValue), "qos": .int(Int64(plan.qos)),
             "seed": JSONValue(unsigned: plan.seed),
             "examples": .object(
@@ -38,6 +44,13 @@ extension VerificationReport {
             line("stored", stored, unacknowledgedStored > 0 ? "\(grouped(unacknowledgedStored)) of them never acknowledged (allowed)" : ""),
         ]
         if deadLettered > 0 { lines.append(line("in the dead letters", deadLettered, "accounted for; see martlet tail dead-letters")) }
+        if let records {
+            lines.append(
+                line(
+                    "records in Kafka", records.found,
+                    "\(grouped(records.repeated)) repeats, \(grouped(records.disordered)) out of order, \(grouped(records.missing)) missing"
+                ))
+        }
         lines += [line("lost", lost), line("duplicated", duplicated), line("invented", invented), line("wrong value", wrong), ""]
         for kind in Kind.allCases {
             for finding in examples[kind] ?? [] { lines.append("  \(kind.rawValue): \(finding.text)") }

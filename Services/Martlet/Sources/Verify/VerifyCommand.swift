@@ -9,7 +9,9 @@ enum VerifyCommand {
         "wait", "TIME", default: Seconds(0), help: "Wait so long at most for what was acknowledged to be stored; ends as soon as it is.")
     static let quiet = Option<Seconds>(
         "quiet", "TIME", default: Seconds(30), help: "End the wait when no row has come for so long.")
-    static let kafka = Option<String>("kafka", "HOST:PORT", help: "Look for missing messages among the dead letters of this Kafka, too.")
+    static let kafka = Option<String>(
+        "kafka", "HOST:PORT",
+        help: "Look into this Kafka, too: missing messages among the dead letters, records, repeats and their order in telemetry.")
     static let json = Flag("json", help: "Print the result as one JSON object.")
 
     static let command = Command(
@@ -36,12 +38,14 @@ enum VerifyCommand {
         StopSignal.install()
         let path = try arguments.value(ledger)
         let reader = try LedgerReader(path: path)
-        let deadLetters = try arguments.optional(kafka).map { kafka in
-            (kafka, (try arguments.optional(ServerOptions.topicPrefix) ?? "") + Topics.deadLetters.name)
+        let prefix = try arguments.optional(ServerOptions.topicPrefix) ?? ""
+        let kafka = try arguments.optional(kafka).map {
+            LedgerCheck.Broker(
+                bootstrap: $0, telemetry: prefix + Topics.telemetry.name, deadLetters: prefix + Topics.deadLetters.name)
         }
         let check = LedgerCheck(
             reader: reader, rows: StoredRows(url: try arguments.value(ServerOptions.postgres), plan: reader.plan),
-            deadLetters: deadLetters)
+            kafka: kafka)
         let report = try check.run(patience: try arguments.value(wait).microseconds, quiet: try arguments.value(quiet).microseconds)
         let output = OutputLines()
         if arguments.has(json) {
