@@ -29,8 +29,9 @@ import Testing
 
     @Test func settingsGivenToServicesExist() throws {
         let facts = try DeploymentFacts.read()
-        // These two are settings of the scripts themselves.
-        let known = facts.environment.values.reduce(into: Set(["MARTLET_KAFKA", "MARTLET_BIN"])) { $0.formUnion($1) }
+        // These are settings of the scripts and the tests themselves.
+        let own: Set = ["MARTLET_KAFKA", "MARTLET_BIN", "MARTLET_FAULTS", "MARTLET_FAULT_BIN", "MARTLET_FAULT_SEED"]
+        let known = facts.environment.values.reduce(into: own) { $0.formUnion($1) }
         for path in Self.entries + Self.libraries {
             let used = Set(try DeploymentFacts.matches(#"\b(MARTLET_[A-Z_]+)"#, in: DeploymentFacts.text(path)))
             #expect(used.subtracting(known) == [], "\(path)")

@@ -7,9 +7,18 @@ enum Binaries {
     static let root: URL = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    static func path(_ name: String) throws -> String {
+    enum Build: String, Sendable {
+        case release = "MARTLET_BIN"
+        /// Made with `-Xswiftc -DFAULT_POINTS`: has named points to die at and bugs to be found.
+        case faults = "MARTLET_FAULT_BIN"
+
+        var isThere: Bool { ProcessInfo.processInfo.environment[rawValue].map { !$0.isEmpty } ?? false }
+    }
+
+    static func path(_ name: String, _ build: Build = .release) throws -> String {
+        guard build == .release || build.isThere else { throw SupportError("\(build.rawValue) is not set") }
         let folders =
-            ProcessInfo.processInfo.environment["MARTLET_BIN"].map { [URL(fileURLWithPath: $0)] }
+            ProcessInfo.processInfo.environment[build.rawValue].map { [URL(fileURLWithPath: $0)] }
             ?? ["release", "debug"].map { root.appendingPathComponent(".build/\($0)") }
         for folder in folders {
             let candidate = folder.appendingPathComponent(name).path
@@ -43,7 +52,7 @@ func runToEnd(
     process.standardError = try FileHandle(forWritingTo: files[2])
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
         process.terminationHandler = { _ in done.resume() }
-        do { try process.run() } catch { done.resume(throwing: error) }
+        do { try launch(process) } catch { done.resume(throwing: error) }
     }
     return Outcome(
         code: process.terminationStatus, output: try String(contentsOf: files[1], encoding: .utf8),
@@ -65,13 +74,16 @@ final class RunningService: Sendable {
         self.environment = environment.merging(["MARTLET_HTTP_PORT": String(port)]) { $1 }
     }
 
-    func start() throws {
-        let started = try ChildProcess(name, Binaries.path(name), [], environment: environment, folder: folder)
+    /// - Parameters:
+    ///   - more: settings of this life only.
+    func start(_ build: Binaries.Build = .release, _ more: [String: String] = [:]) throws {
+        let started = try ChildProcess(
+            name, Binaries.path(name, build), [], environment: environment.merging(more) { $1 }, folder: folder)
         child.withLock { $0 = started }
     }
 
-    func startAndAwaitReady() async throws {
-        try start()
+    func startAndAwaitReady(_ build: Binaries.Build = .release, _ more: [String: String] = [:]) async throws {
+        try start(build, more)
         try await awaitReady()
     }
 
@@ -88,6 +100,10 @@ final class RunningService: Sendable {
     }
 
     var log: String { child.withLock { $0?.log.path } ?? "none" }
+    /// What it has logged in this life.
+    var output: String { child.withLock { $0?.output() } ?? "" }
+    var isRunning: Bool { child.withLock { $0?.isRunning ?? false } }
+    func signal(_ number: Int32) { child.withLock { $0?.signal(number) } }
     var pid: Int32 { child.withLock { $0?.pid } ?? -1 }
 
     /// Status 0 when nothing answered.

@@ -1,6 +1,21 @@
 public import Foundation
 import Synchronization
 
+private let launches = Mutex(())
+
+/// Starts a process, one at a time. Foundation learns of a child's end through a socket that the child inherits: a child started in the
+/// same instant would inherit it, too, and its end would be heard of only when both are gone.
+public func launch(_ process: Process) throws {
+    try launches.withLock { _ in
+        // A child inherits the thread's signal mask, and Dispatch's threads block what a test may want to send.
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
+    }
+}
+
 /// A program started by a test. It dies with the test process (its supervising shell holds a pipe to us), and its output goes to a file.
 public final class ChildProcess: Sendable {
     public let name: String
@@ -41,7 +56,7 @@ public final class ChildProcess: Sendable {
         let output = try FileHandle(forWritingTo: log)
         child.standardOutput = output
         child.standardError = output
-        try child.run()
+        try launch(child)
         try output.close()
         process = Mutex(child)
         let deadline = ContinuousClock.now + .seconds(10)

@@ -19,6 +19,8 @@ public final class KafkaServer: Sendable {
     private let port: Int
     private let controllerPort: Int
     private let topics: [String: Int]
+    /// Further listeners, whose clients are led through another port: a proxy's.
+    private let fronts: [String: Front]
     private let child: Mutex<ChildProcess?> = Mutex(nil)
 
     /// Keeps records over a kill and has an admin API.
@@ -35,10 +37,18 @@ public final class KafkaServer: Sendable {
 
     static func environment(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }
 
-    /// - Parameter topics: partitions by name; made before this returns, except on a given broker.
-    public init(_ kind: Kind = KafkaServer.available, topics: [String: Int] = [:]) async throws {
+    private struct Front {
+        let port: Int
+        let advertised: Int
+    }
+
+    /// - Parameters:
+    ///   - topics: partitions by name; made before this returns, except on a given broker.
+    ///   - advertised: further listeners of Apache Kafka: by name, the port that their clients are told to connect to.
+    public init(_ kind: Kind = KafkaServer.available, topics: [String: Int] = [:], advertised: [String: Int] = [:]) async throws {
         self.kind = kind
         self.topics = topics
+        fronts = try advertised.mapValues { Front(port: try freePort(), advertised: $0) }
         if kind == .given {
             bootstrap = Self.environment("MARTLET_KAFKA") ?? ""
             (folder, port, controllerPort) = (nil, 0, 0)
@@ -73,6 +83,12 @@ public final class KafkaServer: Sendable {
     public func restart() async throws {
         if isRunning { try await stop() }
         try await start()
+    }
+
+    /// Where the listener of that name really is: for the proxy before it.
+    public func port(of listener: String) throws -> Int {
+        guard let front = fronts[listener] else { throw SupportError("Kafka has no listener \(listener)") }
+        return front.port
     }
 
     // MARK: Inside
@@ -126,11 +142,11 @@ public final class KafkaServer: Sendable {
         process.roles=broker,controller
         node.id=1
         controller.quorum.bootstrap.servers=127.0.0.1:\(controllerPort)
-        listeners=PLAINTEXT://127.0.0.1:\(port),CONTROLLER://127.0.0.1:\(controllerPort)
-        advertised.listeners=PLAINTEXT://127.0.0.1:\(port)
+        listeners=PLAINTEXT://127.0.0.1:\(port),CONTROLLER://127.0.0.1:\(controllerPort)\(each { ",\($0)://127.0.0.1:\($1.port)" })
+        advertised.listeners=PLAINTEXT://127.0.0.1:\(port)\(each { ",\($0)://127.0.0.1:\($1.advertised)" })
         inter.broker.listener.name=PLAINTEXT
         controller.listener.names=CONTROLLER
-        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\(each { name, _ in ",\(name):PLAINTEXT" })
         log.dirs=\(folder.appendingPathComponent("data").path)
         num.partitions=1
         auto.create.topics.enable=false
@@ -147,6 +163,10 @@ public final class KafkaServer: Sendable {
         log.retention.check.interval.ms=1000
         log.initial.task.delay.ms=500
         """
+    }
+
+    private func each(_ text: (String, Front) -> String) -> String {
+        fronts.sorted { $0.key < $1.key }.map { text($0.key, $0.value) }.joined()
     }
 
     private func create(_ topic: String, _ partitions: Int) async throws {

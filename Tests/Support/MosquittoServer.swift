@@ -33,6 +33,8 @@ public final class MosquittoServer: Sendable {
 
     public var processID: Int32 { child.withLock { $0?.pid ?? -1 } }
 
+    public var isRunning: Bool { child.withLock { $0?.isRunning ?? false } }
+
     /// What the broker logged since its last start.
     public func log() -> String { child.withLock { $0?.output() } ?? "" }
 
@@ -49,6 +51,23 @@ public final class MosquittoServer: Sendable {
         try await eventually("mosquitto listens; log: \(process.log.path)") {
             guard process.isRunning else { throw SupportError("mosquitto ended: \(process.output())") }
             return isListening(self.port)
+        }
+    }
+
+    /// Writes sessions and queues to disk now; returns when they are there.
+    public func save() async throws {
+        let file = folder.appendingPathComponent("mosquitto.db").path
+        func stamp() -> timespec {
+            var state = Foundation.stat()
+            return lstat(file, &state) == 0 ? state.st_mtim : timespec()
+        }
+        let before = stamp()
+        guard let process = child.withLock({ $0 }) else { throw SupportError("mosquitto is not running") }
+        process.signal(SIGUSR1)
+        // It writes a new file, syncs it and renames it.
+        try await eventually("mosquitto has saved \(file)") {
+            let now = stamp()
+            return now.tv_sec != before.tv_sec || now.tv_nsec != before.tv_nsec
         }
     }
 

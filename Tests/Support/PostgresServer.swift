@@ -9,11 +9,17 @@ public final class PostgresServer: Sendable {
     private let durable: Bool
     private let child: Mutex<ChildProcess?> = Mutex(nil)
 
-    /// - Parameter durable: false switches off fsync: only for tests that do not kill the server.
-    public init(durable: Bool) async throws {
+    private let settings: [String]
+
+    /// - Parameters:
+    ///   - durable: false switches off fsync: only for tests that do not kill the server.
+    ///   - disk: holds the data; nil for the usual temporary folder.
+    ///   - settings: further `name=value`.
+    public init(durable: Bool, disk: BoundedDisk? = nil, settings: [String] = []) async throws {
         self.durable = durable
+        self.settings = settings
         port = try freePort()
-        folder = try makeTemporaryFolder("postgres")
+        folder = try disk?.folder ?? makeTemporaryFolder("postgres")
         try await initialise()
         try await start()
     }
@@ -21,6 +27,7 @@ public final class PostgresServer: Sendable {
     /// Connection string of a database on this server; of the maintenance database when nil.
     public func url(database: String? = nil) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database ?? "postgres")" }
 
+    public var isRunning: Bool { child.withLock { $0?.isRunning ?? false } }
     public var processID: Int32 { child.withLock { $0?.pid ?? -1 } }
 
     private var data: URL { folder.appendingPathComponent("data") }
@@ -44,6 +51,7 @@ public final class PostgresServer: Sendable {
             "listen_addresses=127.0.0.1", "port=\(port)", "unix_socket_directories=", "max_connections=60", "shared_buffers=64MB",
             "log_min_messages=warning", "restart_after_crash=on",
         ]
+        settings += self.settings
         if !durable { settings += ["fsync=off", "full_page_writes=off", "synchronous_commit=on"] }
         let server = try ChildProcess(
             "postgres", Self.binary("postgres"), ["-D", data.path] + settings.flatMap { ["-c", $0] }, folder: folder, asUser: "postgres")
@@ -54,10 +62,11 @@ public final class PostgresServer: Sendable {
     private func waitUntilReady() async throws {
         let isReady = try Self.binary("pg_isready")
         try await eventually("PostgreSQL answers on port \(port); logs in \(folder.path)") {
+            guard self.isRunning else { throw SupportError("PostgreSQL ended at its start; logs in \(self.folder.path)") }
             let probe = Process()
             probe.executableURL = URL(fileURLWithPath: isReady)
             probe.arguments = ["-q", "-h", "127.0.0.1", "-p", "\(self.port)"]
-            try probe.run()
+            try launch(probe)
             probe.waitUntilExit()
             return probe.terminationStatus == 0
         }
@@ -84,6 +93,7 @@ public final class PostgresServer: Sendable {
                 return try await start()
             } catch {
                 guard ContinuousClock.now < deadline else { throw error }
+                try await Task.sleep(for: .milliseconds(50))
             }
         }
     }
@@ -97,7 +107,7 @@ public final class PostgresServer: Sendable {
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try launch(process)
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw SupportError("psql: \(text)") }

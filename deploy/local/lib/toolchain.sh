@@ -15,6 +15,19 @@ toolchain_check() {
 toolchain_flags=(--explicit-target-dependency-import-check error)
 toolchain_release_flags=(-c release --static-swift-stdlib "${toolchain_flags[@]}")
 
+# Sets `fault_binaries` to the folder of the services' binaries with fault points in them: in a build folder of their own, never to be shipped.
+toolchain_faults() {
+    local log=$logs_folder/build-faults.log began=$SECONDS product
+    local -a flags=(--package-path "$repository" --scratch-path "$repository/.build/faults" "${toolchain_release_flags[@]}" -Xswiftc -DFAULT_POINTS)
+    step build 'the services with fault points, for the fault runs'
+    for product in ingestion timeseries-writer; do
+        console_run "swift build $product with fault points" "$log" swift build "${flags[@]}" --product "$product" ||
+            fail "swift build of $product with fault points" "$log"
+    done
+    fault_binaries=$(swift build "${flags[@]}" --show-bin-path)
+    step build "done in $((SECONDS - began)) s: $fault_binaries"
+}
+
 # Sets `binaries` to the folder of the release binaries.
 toolchain_release() {
     local log=$logs_folder/build.log began=$SECONDS
