@@ -26,8 +26,11 @@ public enum IngestionKeys {
             "topics: the connections divide ingest.topics among themselves, which keeps the order per device; messages: all take part in one shared subscription of every topic, which does not, unless the broker deals by client. See “Order”."
     )
     public static let shareGroup = ConfigKey(
-        "mqtt.share-group", default: "martlet",
-        help: "Shared subscription of all connections and replicas; empty subscribes plainly, for one replica.")
+        "mqtt.share-group", default: "",
+        help:
+            "Shared subscription of all connections and replicas. Empty subscribes plainly, for one replica: Mosquitto 2.0 forgets shared subscriptions when it restarts. See “What it needs of the MQTT broker”."
+    )
+
     public static let clientID = ConfigKey(
         "mqtt.client-id", default: "",
         help:
@@ -145,10 +148,17 @@ struct IngestionConfig: Sendable {
     /// What a session of the same client may hold from a run with other settings: two connections must not share a topic unawares.
     func formerSubscriptions(connection: Int) -> [MQTTSubscription] {
         let own = Set(subscriptions(connection: connection))
-        return topics.templates.map(subscription).filter { !own.contains($0) }
+        // Held beside the other, a plain and a shared subscription would bring every message twice.
+        let plain = topics.templates.map { MQTTSubscription(filter: $0.filter) }
+        let shared = topics.templates.map { MQTTSubscription(filter: $0.filter, group: Self.formerShareGroup) }
+        let former = topics.templates.map(subscription) + plain + shared
+        return Set(former).subtracting(own).sorted { $0.filter < $1.filter }
     }
 
     var isOrdered: Bool { connections == 1 || spread == .topics }
+
+    /// The default of `mqtt.share-group` in earlier versions.
+    private static let formerShareGroup = "martlet"
 
     private func subscription(_ template: TopicTemplate) -> MQTTSubscription {
         let group = reader[IngestionKeys.shareGroup]

@@ -56,6 +56,25 @@ import Wire
         }
     }
 
+    /// Mosquitto restarts while ingestion is away, then devices publish: its session must take what it acknowledges to them.
+    @Test func aRestartedBrokerKeepsWhatItAcknowledges() async throws {
+        try await withKafka { bootstrap, _ in
+            let prefix = uniqueName("ingest") + "-"
+            try await makeTopics(bootstrap, prefix)
+            try await withMosquitto(persistent: true) { broker in
+                let first = try await RunningIngestion(mqttPort: broker.port, bootstrap: bootstrap, prefix: prefix, clientID: "kept")
+                try await first.waitUntilSubscribed()
+                #expect(await first.stop() == 0)
+                try await broker.stop()
+                try await broker.start()
+                try publish(broker.port, messages(0..<100))
+                let second = try await RunningIngestion(mqttPort: broker.port, bootstrap: bootstrap, prefix: prefix, clientID: "kept")
+                #expect(try await second.records(of: Topics.telemetry, atLeast: 100).count == 100)
+                #expect(await second.stop() == 0)
+            }
+        }
+    }
+
     /// Packet ids wrap at 65,535; a stop in the middle loses nothing and doubles nothing.
     @Test func seventyThousandMessagesAcrossAStop() async throws {
         try await withKafka(own: true) { bootstrap, _ in

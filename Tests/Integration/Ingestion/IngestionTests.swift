@@ -143,7 +143,10 @@ import Wire
                 let start = { (connections: Int, spread: String) in
                     let ingestion = try await RunningIngestion(
                         mqttPort: broker.port, bootstrap: bootstrap, prefix: prefix, clientID: "spread",
-                        settings: ["--mqtt.connections", "\(connections)", "--mqtt.spread", spread, "--ingest.topics", topics])
+                        settings: [
+                            "--mqtt.connections", "\(connections)", "--mqtt.spread", spread, "--ingest.topics", topics,
+                            "--mqtt.share-group", "g",
+                        ])
                     try await ingestion.waitUntilSubscribed()
                     return ingestion
                 }
@@ -151,7 +154,7 @@ import Wire
                 #expect(try await before.sources().map(\.ordered) == [false, false])
                 #expect(await before.stop() == 0)
                 let ingestion = try await start(2, "topics")
-                #expect(try await ingestion.sources().map(\.filters) == [["$share/martlet/a/+"], ["$share/martlet/b/+"]])
+                #expect(try await ingestion.sources().map(\.filters) == [["$share/g/a/+"], ["$share/g/b/+"]])
                 let payload = { (number: Int) in Array(#"{"metric":"m","value":\#(number),"seq":\#(number),"stream":1}"#.utf8) }
                 try publish(broker.port, (0..<6_000).map { ($0 % 2 == 0 ? "a/d-\($0 % 20)" : "b/d-\($0 % 20)", payload($0)) })
                 let batches = try await ingestion.records(of: Topics.telemetry, atLeast: 6_000)
