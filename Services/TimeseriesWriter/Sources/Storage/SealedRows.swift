@@ -6,7 +6,7 @@ import Wire
 struct SealedRows {
     /// A flush is due when so many bytes of points have gathered, or so many hours.
     private static let bytesAtOnce = 1 << 20
-    private static let hoursAtOnce = 2_000
+    private static let hoursAtOnce = 500
 
     private var hours: [SealedHour] = []
     private var days: [(series: Int32, stretch: Stretch)] = []

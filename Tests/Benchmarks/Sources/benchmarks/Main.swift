@@ -9,7 +9,7 @@ struct Benchmark: Sendable {
 
 @main
 enum Main {
-    static let benchmarks: [Benchmark] = [.codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .http]
+    static let benchmarks: [Benchmark] = [.codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http]
 
     static func main() {
         let arguments = Array(CommandLine.arguments.dropFirst())
