@@ -37,7 +37,7 @@ final class TimeseriesWriterMetrics: Sendable {
         rowsUnverified = registry.counter(
             "iot_rows_unverified_total", help: "Samples stored although their number lay below the ledger's floor: repeats are possible.")
         rowsLate = registry.counter(
-            "iot_late_rows_total", help: "Samples committed that were older than the horizon: they wait for the next sealing run.")
+            "iot_rows_late_total", help: "Samples committed that were older than the horizon: they wait for the next sealing run.")
         batches = registry.counter("iot_write_batches_total", help: "Transactions committed.")
         failures = registry.counter("iot_write_failures_total", help: "Transactions that failed and are tried again.")
         fenced = registry.counter(
