@@ -36,6 +36,12 @@ struct DeviceDashboardTests {
             fixture.sink(), [(points, StreamSequence(stream: 7, first: 0, scope: .batch)), (other, nil)], base: nil, next: 2)
         _ = try fixture.connect().query(
             "UPDATE timeseries.samples SET quality = 4 WHERE value_int IN (5, 6)")
+        // Roll-ups are of days that are sealed.
+        let connection = try fixture.connect()
+        try SealState.raise(to: Point.start + DaySealer.dayWidth, on: connection)
+        let sealed = try DaySealer(connection: connection, watch: SealWatch()).seal(
+            day: Point.start / DaySealer.dayWidth, sealedBefore: .min)
+        #expect(sealed.points == points.count + other.count)
     }
 
     private static func makeReader(_ server: PostgresServer, database: String, folder: URL) async throws {
