@@ -41,7 +41,8 @@ private struct HopMemory {
         let slope = slope(samples) * 60
         print("\nslope \(format(slope * 1_000, 1)) kB per minute over \(samples.count) samples\n")
         guard slope * Double(minutes) <= Self.target else {
-            throw BenchmarkFailure("target missed: \(format(slope * Double(minutes), 2)) MB more in \(minutes) minutes, at most \(Self.target)")
+            throw BenchmarkFailure(
+                "target missed: \(format(slope * Double(minutes), 2)) MB more in \(minutes) minutes, at most \(Self.target)")
         }
     }
 

@@ -11,7 +11,8 @@ extension Benchmark {
                 if rate < HopThroughput.target { missed.append("\(Int(rate)) with \(devices) devices") }
             }
             guard missed.isEmpty else {
-                throw BenchmarkFailure("target missed: at least \(Int(HopThroughput.target)) messages/s, got \(missed.joined(separator: ", "))")
+                throw BenchmarkFailure(
+                    "target missed: at least \(Int(HopThroughput.target)) messages/s, got \(missed.joined(separator: ", "))")
             }
         }
     }

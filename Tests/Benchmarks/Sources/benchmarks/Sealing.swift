@@ -8,7 +8,7 @@ extension Benchmark {
     }
 }
 
-/// Rounds of: a fresh database, a day's rows through `\copy` into the table that the writer writes to, then a service that seals the day. What
+/// Rounds of: a fresh database, a day's rows through `\copy` into the table that the writer writes to, then a service that seals it. What
 /// counts is CPU time: of the backend of `\copy`, and of the service with its backend.
 private struct Sealing {
     struct Round {
@@ -30,7 +30,8 @@ private struct Sealing {
     let isJittered: Bool
     let folder: URL
 
-    /// - Parameter arguments: `--postgres URL` of a database whose user is superuser, `--writer PATH`, `--series N`, `--rounds N`, `--jitter`.
+    /// - Parameter arguments: `--postgres URL` of a database whose user is superuser, `--writer PATH`, `--series N`, `--rounds N`,
+    ///   `--jitter`.
     init(_ arguments: [String]) throws {
         func option(_ name: String) -> String? {
             arguments.firstIndex(of: name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }

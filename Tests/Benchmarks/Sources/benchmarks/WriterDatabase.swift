@@ -89,7 +89,9 @@ final class WriterDatabase {
         var after = rusage()
         getrusage(RUSAGE_CHILDREN.rawValue, &after)
         let times = text.split(separator: "\n").compactMap { Double($0) }
-        guard times.count == 2, Int(try sql("SELECT count(*) FROM timeseries.samples")) == rows else { throw BenchmarkFailure("\\copy: \(text)") }
+        guard times.count == 2, Int(try sql("SELECT count(*) FROM timeseries.samples")) == rows else {
+            throw BenchmarkFailure("\\copy: \(text)")
+        }
         return times[1] - times[0] + seconds(after) - seconds(before)
     }
 
