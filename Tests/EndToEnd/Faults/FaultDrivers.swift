@@ -50,7 +50,7 @@ struct FaultDriver: Sendable {
         try await service.stop(SIGKILL)
         for round in 0..<times {
             // Every point has its turn, whatever the dice say.
-            let death = round < points.count ? .point(points[round], 1 + round % 3) : Death.draw(points, &random)
+            let death = round < points.count ? .point(points[round], time: 1 + round % 3) : Death.draw(points, &random)
             try service.start(death.build, death.arming)
             try await live(service, until: death, progress, &tally)
         }
@@ -179,10 +179,16 @@ struct FaultDriver: Sendable {
         var random = plan.random(name)
         var tally = FaultTally()
         for _ in 0..<times {
-            try await stack.await(Double.random(in: 1...600, using: &random), more: stack.written, "records stored")
+            try await stack.await(Double.random(in: 1...600, using: &random), more: supervised, "records stored")
             let what = try await fault(&random)
-            tally.note(what, recovery: try await stack.await(1, more: stack.written, "record stored after \(name) was \(what)"))
+            tally.note(what, recovery: try await stack.await(1, more: supervised, "record stored after \(name) was \(what)"))
         }
         return tally
+    }
+
+    /// A service may end by itself, for instance when Kafka has fenced its consumer for good: whoever runs it starts it again.
+    private func supervised() -> Double {
+        stack.restartWhatEnded()
+        return stack.written()
     }
 }

@@ -50,9 +50,12 @@ enum Death: Sendable, CustomStringConvertible {
         switch Int.random(in: 0..<10, using: &random) {
         case 0: .atStart
         case 1...5: .progress(Double.random(in: 1...1_200, using: &random))
-        default: .point(points[Int.random(in: 0..<points.count, using: &random)], Int.random(in: 1...6, using: &random))
+        default: .point(points[Int.random(in: 0..<points.count, using: &random)], time: Int.random(in: 1...6, using: &random))
         }
     }
+
+    /// Partitions are assigned once in a life that nobody disturbs; the other points come with every batch.
+    static func point(_ name: String, time: Int) -> Death { .point(name, name == "writer.assigned" ? 1 : time) }
 
     /// Settings of the life that is to end so.
     var arming: [String: String] {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -38,6 +39,7 @@ struct FaultRunTests {
         try await FaultStack.with { stack in
             let fleet = try FaultFleet(name, on: stack)
             for (what, tally) in try await faults(FaultDriver(stack: stack, plan: plan)) { plan.say("\(name): \(what) \(tally.text)") }
+            plan.say("\(name): services that ended by themselves and were started again: \(stack.restarts.load(ordering: .relaxed))")
             #expect(fleet.child.isRunning, "the fleet ended before the faults; log: \(fleet.child.log.path)")
             let verdict = try await fleet.judge()
             plan.say("\(name): \(verdict)")

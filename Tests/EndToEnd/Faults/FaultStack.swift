@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 
 /// A stack of its own for fault runs: every link leads through a proxy, and everything may be killed.
@@ -84,6 +85,19 @@ final class FaultStack: Sendable {
         try? await kafka.kill()
         try? await mosquitto.stop(SIGKILL)
         await postgres.remove()
+    }
+
+    /// How often a service that nobody killed was started again.
+    let restarts = Atomic<Int>(0)
+    private let supervising = Mutex(())
+
+    func restartWhatEnded() {
+        supervising.withLock { _ in
+            for service in [ingestion, writer] where !service.isRunning {
+                restarts.add(1, ordering: .relaxed)
+                try? service.start()
+            }
+        }
     }
 
     // MARK: Progress
