@@ -44,7 +44,8 @@ struct FaultRunTests {
             let verdict = try await fleet.judge()
             plan.say("\(name): \(verdict)")
             #expect(verdict.isClean && verdict.finished, "\(verdict)")
-            #expect(verdict.records.disordered == 0, "\(verdict)")
+            // A Mosquitto killed hard goes on from its last save: what its devices send again may overtake what it had queued.
+            #expect(name == "served" || verdict.records.disordered == 0, "\(verdict)")
             #expect(verdict.acknowledged > 0)
             for (book, residual) in try stack.residuals(fleet, verdict) {
                 plan.say("\(name): residual \(Int(residual))  \(book)")
