@@ -61,7 +61,7 @@ struct QueryPlanTests {
             ].randomElement(using: &random) ?? .whole
         let selection = AggregateSelection(Self.names.compactMap { Aggregate($0) })
         let aggregator = BucketAggregator(grid: grid, window: window, selection: selection)
-        let expected = Self.text(Self.run(QueryPlan(grid: grid, window: window, source: .points, sealedBefore: nil), samples, aggregator))
+        let expected = Self.text(Self.run(QueryPlan(grid: grid, window: window, source: .points), samples, aggregator))
         for sealed in [window.from - Self.day, window.from + reach / 3, window.to + Self.day] {
             let horizon = RollupTier.day.start(of: sealed)
             let plan = QueryPlan(grid: grid, window: window, source: .states, sealedBefore: horizon)

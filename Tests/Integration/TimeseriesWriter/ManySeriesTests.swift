@@ -122,7 +122,8 @@ struct ManySeriesTests {
             let found = try await fixture.reader.find(
                 SeriesFilter(devices: [NamePattern("*")], metrics: [NamePattern("t")], unit: nil), limit: 100)
             #expect(found.count == 8)
-            let query = PointQuery(series: found.series.map(\.id), from: Point.start, to: Point.start + 400_000_000_000)
+            let query = PointQuery(
+                series: found.series.map(\.id), from: Point.start, to: Point.start + 400_000_000_000, extent: SealedExtent())
             for limit in [1, 3, 17, 1_000] {
                 var place: SeriesPlace? = SeriesPlace(series: 0, time: query.from)
                 var read: [Int: [PointRow]] = [:]

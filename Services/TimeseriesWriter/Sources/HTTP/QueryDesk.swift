@@ -24,25 +24,37 @@ struct QueryDesk: Sendable {
         let series: [QuerySeries]
         let plan: QueryPlan
         let cost: QueryCost
+        let extent: SealedExtent
 
         var tier: String { plan.tier?.name ?? "points" }
     }
 
     func prepare(_ shape: QueryShape, _ series: [QuerySeries]) async throws -> Prepared {
         let buckets = try limits.checkBuckets(shape, series: series.count)
-        let plan = QueryPlan(grid: shape.grid, window: shape.window, source: shape.source, sealedBefore: nil)
-        var points = try await answering { try await estimate(plan, series.map(\.id)) }
+        let (window, ids) = (shape.window, series.map(\.id))
+        let extent = try await answering {
+            try await reader.extent(of: ids, from: window.from, to: window.to, withStates: shape.source == .states)
+        }
+        let plan = QueryPlan(
+            grid: shape.grid, window: window, source: extent.isTooLate ? .points : shape.source, sealedBefore: extent.sealedBefore,
+            horizon: extent.horizon)
+        var points = try await answering { try await estimate(plan, extent, ids) }
         if case .samples(let limit?) = shape.rows { points = min(points, Int64(limit) * Int64(series.count)) }
         let cost = QueryCost(
             series: series.count, bucketsPerSeries: buckets, states: plan.stateCount * Int64(series.count), points: points)
         try limits.check(cost, shape)
-        return Prepared(shape: shape, series: series, plan: plan, cost: cost)
+        return Prepared(shape: shape, series: series, plan: plan, cost: cost, extent: extent)
     }
 
-    private func estimate(_ plan: QueryPlan, _ ids: [Int32]) async throws -> Int64 {
+    /// Of what is sealed the counts of its days; of what is not, PostgreSQL's guess. Edges of less than an hour do not count.
+    private func estimate(_ plan: QueryPlan, _ extent: SealedExtent, _ ids: [Int32]) async throws -> Int64 {
         var points: Int64 = 0
         for stretch in plan.stretches where stretch.tier == nil {
-            points += try await reader.estimatedPoints(of: ids, from: stretch.from, to: stretch.to)
+            if stretch.from >= extent.sealedBefore {
+                points += try await reader.estimatedPoints(of: ids, from: stretch.from, to: stretch.to)
+            } else if stretch.to - stretch.from >= RollupTier.hour.width {
+                points += try await reader.sealedPoints(of: ids, from: stretch.from, to: stretch.to)
+            }
         }
         return points
     }
@@ -52,7 +64,7 @@ struct QueryDesk: Sendable {
         _ query: Prepared, format: RowFormat, layout: QueryAnswer.Layout, head: QueryAnswer.Members, names: [String], slot: QuerySlot
     ) async throws -> HTTPResponse {
         let answer = QueryAnswer(format: format, layout: layout, shape: query.shape, head: head, aggregateNames: names)
-        let run = QueryRun(reader: reader, shape: query.shape, plan: query.plan, series: query.series, answer: answer, slot: slot)
+        let run = QueryRun(reader: reader, query: query, answer: answer, slot: slot)
         var response = try await run.response()
         response.headers["Martlet-Tier"] = query.tier
         return response

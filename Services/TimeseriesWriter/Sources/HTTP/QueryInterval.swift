@@ -45,6 +45,11 @@ struct QueryShape: Sendable {
         return .whole
     }
 
+    var fields: StateFields {
+        if case .buckets(_, let selection, _) = rows { return selection.fields }
+        return []
+    }
+
     var source: Aggregate.Source {
         if case .buckets(_, let selection, _) = rows { return selection.source }
         return .points

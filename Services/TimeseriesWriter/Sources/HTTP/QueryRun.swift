@@ -14,12 +14,15 @@ struct QueryRun: Sendable {
     private var cursors: [StretchCursor]
     private var answer: QueryAnswer
     private var fold: SeriesFold
+    private let extent: SealedExtent
     private let slot: QuerySlot
 
-    init(reader: SampleReader, shape: QueryShape, plan: QueryPlan, series: [QuerySeries], answer: QueryAnswer, slot: QuerySlot) {
-        (self.reader, self.shape, self.series, self.answer, self.slot) = (reader, shape, series, answer, slot)
+    init(reader: SampleReader, query: QueryDesk.Prepared, answer: QueryAnswer, slot: QuerySlot) {
+        (self.reader, self.answer, self.slot) = (reader, answer, slot)
+        (shape, series, extent) = (query.shape, query.series, query.extent)
         ids = series.map(\.id)
-        cursors = plan.stretches.map { StretchCursor($0) }
+        let fields = shape.fields
+        cursors = query.plan.stretches.map { StretchCursor($0, query.extent, fields) }
         fold = SeriesFold(shape)
     }
 
@@ -48,15 +51,35 @@ struct QueryRun: Sendable {
 
     private mutating func drain(_ cursor: Int, _ index: Int, _ writer: HTTPBodyWriter) async throws {
         while true {
-            let hasMore = cursors[cursor].take(series: index) { fold.add($0, &answer) }
-            if fold.isFull {
-                cursors[cursor].skip(series: index)
+            switch take(cursor, index) {
+            case .end:
+                if fold.isFull { cursors[cursor].skip(series: index) }
                 return
+            case .hole(let stretch): try await read(stretch, index, writer)
+            case .page:
+                // Written before the next page is read: a client that is slow holds no more than one page of each stretch.
+                try await flush(writer, over: Self.chunk)
+                try await answering { try await cursors[cursor].load(reader, ids) }
             }
-            guard hasMore else { return }
-            // Written before the next page is read: a client that is slow holds no more than one page of each stretch.
+        }
+    }
+
+    private mutating func take(_ cursor: Int, _ index: Int) -> StretchCursor.Pause {
+        guard let tier = cursors[cursor].stretch.tier else {
+            return cursors[cursor].take(series: index) { fold.add($0, &answer) }
+        }
+        return cursors[cursor].take(series: index, id: ids[index], tier) { fold.add($0.state, tier, start: $0.start, &answer) }
+    }
+
+    /// Samples of one series in the place of states.
+    private mutating func read(_ stretch: QueryStretch, _ index: Int, _ writer: HTTPBodyWriter) async throws {
+        let query = PointQuery(series: [ids[index]], from: stretch.from, to: stretch.to, extent: extent)
+        var place: SeriesPlace? = SeriesPlace(series: 0, time: stretch.from)
+        while let here = place {
+            let page = try await answering { try await query.page(reader, at: here, limit: StretchCursor.pageRows) }
+            for point in page.rows { _ = fold.add(point, &answer) }
             try await flush(writer, over: Self.chunk)
-            try await answering { try await cursors[cursor].load(reader, ids) }
+            place = page.next
         }
     }
 

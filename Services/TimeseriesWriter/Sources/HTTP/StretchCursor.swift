@@ -5,26 +5,67 @@ struct StretchCursor: Sendable {
     /// Rows of one page: what a query holds of each stretch.
     static let pageRows = 4_000
 
+    /// Why no further row is at hand.
+    enum Pause {
+        /// The series has no more here.
+        case end
+        /// There may be more of it: ``load(_:_:)`` is due.
+        case page
+        /// This part has to be read from the samples before going on.
+        case hole(QueryStretch)
+    }
+
     let stretch: QueryStretch
+    private let extent: SealedExtent
+    private let fields: StateFields
     private var points: [PointRow] = []
+    private var states: [StateRow] = []
     private var next = 0
     /// Where the page after this one begins; nil when there is none.
     private var place: SeriesPlace?
+    /// Of the series at hand, those that are still to come first.
+    private var holes: [QueryStretch] = []
+    private var holesOf: Int?
+    /// States that begin before it lie in a hole.
+    private var passed = Int64.min
 
-    init(_ stretch: QueryStretch) {
-        self.stretch = stretch
+    init(_ stretch: QueryStretch, _ extent: SealedExtent, _ fields: StateFields) {
+        (self.stretch, self.extent, self.fields) = (stretch, extent, fields)
         place = SeriesPlace(series: 0, time: stretch.from)
     }
 
-    /// Gives the rows that are at hand of one series.
-    /// - Returns: whether there may be more of it: then ``load(_:_:)`` is due.
-    mutating func take(series: Int, _ point: (PointRow) -> Bool) -> Bool {
+    private var isRead: Bool { next == (stretch.tier == nil ? points.count : states.count) }
+
+    /// Gives the samples at hand of one series.
+    /// - Parameter point: returns whether more is wanted.
+    mutating func take(series: Int, _ point: (PointRow) -> Bool) -> Pause {
         while next < points.count, points[next].series == series {
             defer { next += 1 }
-            guard point(points[next]) else { return false }
+            guard point(points[next]) else { return .end }
         }
-        guard next == points.count, let place else { return false }
-        return place.series <= series
+        return isRead && place.map { $0.series <= series } ?? false ? .page : .end
+    }
+
+    /// Gives the states at hand of one series.
+    mutating func take(series: Int, id: Int32, _ tier: RollupTier, _ state: (StateRow) -> Void) -> Pause {
+        if holesOf != series {
+            (holesOf, passed) = (series, .min)
+            holes = extent.lateHours[id].map { tier.holes(ofLate: $0, in: stretch) } ?? []
+        }
+        while next < states.count, states[next].series == series {
+            let row = states[next]
+            if let hole = holes.first, hole.from <= row.start { return enter(hole) }
+            next += 1
+            if row.start >= passed { state(row) }
+        }
+        if isRead, place.map({ $0.series <= series }) ?? false { return .page }
+        return holes.first.map { enter($0) } ?? .end
+    }
+
+    private mutating func enter(_ hole: QueryStretch) -> Pause {
+        holes.removeFirst()
+        passed = hole.to
+        return .hole(hole)
     }
 
     /// Passes over what is left of a series.
@@ -34,13 +75,20 @@ struct StretchCursor: Sendable {
     }
 
     mutating func load(_ reader: SampleReader, _ ids: [Int32]) async throws {
-        guard next == points.count, let place else { return }
+        guard isRead, let place else { return }
         guard place.series < ids.count else {
             self.place = nil
             return
         }
-        let query = PointQuery(series: ids, from: stretch.from, to: stretch.to)
-        let page = try await query.page(reader, at: place, limit: Self.pageRows)
-        (points, next, self.place) = (page.rows, 0, page.next)
+        next = 0
+        if let tier = stretch.tier {
+            let query = StateQuery(series: ids, tier: tier, from: stretch.from, to: stretch.to, fields: fields)
+            let page = try await query.page(reader, at: place, limit: Self.pageRows)
+            (states, self.place) = (page.rows, page.next)
+        } else {
+            let query = PointQuery(series: ids, from: stretch.from, to: stretch.to, extent: extent)
+            let page = try await query.page(reader, at: place, limit: Self.pageRows)
+            (points, self.place) = (page.rows, page.next)
+        }
     }
 }

@@ -49,6 +49,36 @@ enum Aggregate: Hashable, Sendable {
     }
 }
 
+/// Parts of a state.
+struct StateFields: OptionSet, Sendable {
+    let rawValue: UInt8
+
+    /// With the number of numbers.
+    static let sum = StateFields(rawValue: 1)
+    static let squares = StateFields(rawValue: 2)
+    static let least = StateFields(rawValue: 4)
+    static let greatest = StateFields(rawValue: 8)
+    static let first = StateFields(rawValue: 16)
+    static let last = StateFields(rawValue: 32)
+}
+
+extension Aggregate {
+    /// What it is made from besides the count.
+    var fields: StateFields {
+        switch self {
+        case .min: .least
+        case .max: .greatest
+        case .avg, .sum: .sum
+        // The mean is needed where states are merged.
+        case .stddev: [.sum, .squares]
+        case .first: .first
+        case .last: .last
+        case .delta: [.first, .last]
+        case .count, .increase, .rate, .twa, .quantile: []
+        }
+    }
+}
+
 extension RollupState {
     /// - Parameter before: last value of the bucket with samples before this one.
     /// - Returns: nil when the samples have no such aggregate, or when it is not made from a state.

@@ -6,12 +6,14 @@ struct AggregateSelection: Sendable {
     let fractions: [Double]
     let needsSteps: Bool
     let source: Aggregate.Source
+    let fields: StateFields
 
     init(_ aggregates: [Aggregate]) {
         self.aggregates = aggregates
         fractions = aggregates.compactMap { if case .quantile(let fraction) = $0 { fraction } else { nil } }
         needsSteps = aggregates.contains { [.increase, .rate, .twa].contains($0) }
         source = aggregates.map(\.source).max() ?? .states
+        fields = aggregates.reduce(into: []) { $0.formUnion($1.fields) }
     }
 }
 

@@ -14,10 +14,11 @@ struct QueryPlan: Equatable, Sendable {
 
     /// - Parameters:
     ///   - source: what the aggregates need.
-    ///   - sealedBefore: states are stored of all that is older; nil when there are none.
-    init(grid: BucketGrid, window: QueryWindow, source: Aggregate.Source, sealedBefore: Int64?) {
-        let tier = source == .states ? grid.tier(in: window) : nil
-        let end = min(window.to, sealedBefore ?? window.from)
+    ///   - sealedBefore: states are stored of all that is older.
+    ///   - horizon: all that is not older is stored as it came. What lies between the two is being sealed.
+    init(grid: BucketGrid, window: QueryWindow, source: Aggregate.Source, sealedBefore: Int64 = .min, horizon: Int64 = .min) {
+        let tier = source == .states && sealedBefore > window.from ? grid.tier(in: window) : nil
+        let end = min(window.to, sealedBefore)
         var parts: [QueryStretch] = []
         if let tier, end > window.from {
             Self.cover(window.from, end, tier, &parts)
@@ -25,7 +26,7 @@ struct QueryPlan: Equatable, Sendable {
         } else {
             parts.append(QueryStretch(from: window.from, to: window.to, tier: nil))
         }
-        stretches = Self.joined(parts)
+        stretches = Self.joined(parts).flatMap { Self.split($0, at: [sealedBefore, horizon]) }
     }
 
     /// The whole stretches of the tier, and the finer ones at both edges.
@@ -51,6 +52,13 @@ struct QueryPlan: Equatable, Sendable {
         }
     }
 
+    /// Samples of before, between and after are read from different places.
+    private static func split(_ stretch: QueryStretch, at times: [Int64]) -> [QueryStretch] {
+        let inner = Set(times.filter { $0 > stretch.from && $0 < stretch.to })
+        let edges = [stretch.from] + inner.sorted() + [stretch.to]
+        return zip(edges, edges.dropFirst()).map { QueryStretch(from: $0, to: $1, tier: stretch.tier) }
+    }
+
     /// The coarsest one in use; nil when all comes from samples.
     var tier: RollupTier? { stretches.compactMap(\.tier).max() }
 
@@ -68,6 +76,21 @@ extension RollupTier {
         case .hour: "hour"
         case .day: "day"
         }
+    }
+}
+
+extension RollupTier {
+    /// Stretches of a window whose states must not be used because samples of these hours came late: to be read from the samples.
+    func holes(ofLate hours: [Int64], in stretch: QueryStretch) -> [QueryStretch] {
+        // A minute's state is stored with its hour's.
+        let unit = Swift.max(self, .hour)
+        var holes: [QueryStretch] = []
+        for hour in hours {
+            let start = unit.start(of: hour)
+            let hole = QueryStretch(from: Swift.max(start, stretch.from), to: Swift.min(start + unit.width, stretch.to), tier: nil)
+            if hole.from < hole.to, holes.last != hole { holes.append(hole) }
+        }
+        return holes
     }
 }
 

@@ -56,6 +56,8 @@ struct RollupBuilder {
         count += part.count
         if first == nil { first = part.first }
         last = part.last
+        // Before the sums: a state read for its least value alone comes without them.
+        extend(part.least, part.greatest)
         guard let sum = part.sum, let partMean = part.mean else { return }
         let (before, total) = (Double(numbers), Double(numbers + part.numbers))
         let deviation = partMean - mean
@@ -63,7 +65,6 @@ struct RollupBuilder {
         mean = numbers == 0 ? partMean : mean + deviation * Double(part.numbers) / total
         take(sum)
         numbers += part.numbers
-        extend(part.least, part.greatest)
     }
 
     func finish() -> RollupState {

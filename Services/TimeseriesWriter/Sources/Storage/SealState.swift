@@ -15,13 +15,6 @@ struct SealState: Equatable {
         return try row.microseconds(0)
     }
 
-    /// The horizon at this moment, in microseconds since the Unix epoch. It only ever rises.
-    static func horizon(on connection: PostgresConnection) throws -> Int64 {
-        let rows = try connection.queryPrepared("horizon", "SELECT horizon FROM timeseries.seal_state")
-        guard let row = rows.first else { throw PostgresError(state: .protocolViolation, message: "timeseries.seal_state has no row") }
-        return try row.microseconds(0)
-    }
-
     /// Raises the horizon unless it is there already. Waits for the writers that hold it; whoever comes later sees it raised.
     static func raise(to time: Int64, on connection: PostgresConnection) throws {
         try connection.query("SELECT timeseries.raise_horizon($1)", [.timestamp(microseconds: time)])

@@ -26,21 +26,23 @@ struct PointPage: Sendable {
 /// Samples of many series with `from` ≤ time < `to`, in microseconds.
 struct PointQuery: Sendable {
     /// Series of one statement.
-    private static let seriesAtOnce = 1_000
+    static let seriesAtOnce = 1_000
 
     let series: [Int32]
     let from: Int64
     let to: Int64
+    let extent: SealedExtent
 
     /// The samples from `place` on: about `limit` of them, never only some of those of one moment.
     func page(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage {
-        if let page = try await unsealedPage(reader, at: place, limit: limit) { return page }
+        if from >= extent.horizon, let page = try await unsealedPage(reader, at: place, limit: limit) { return page }
+        if to <= extent.sealedBefore, let page = try await sealedPage(reader, at: place, limit: limit) { return page }
         return try await seriesPage(reader, at: place, limit: limit)
     }
 
     /// Many series with one statement, out of the table of what is not sealed.
-    /// - Returns: nil when part of the window lies before the horizon. That is looked at after the rows: it only ever rises, so what is
-    ///   not sealed now was not when they were read.
+    /// - Returns: nil when part of the window lies before the horizon by now. That is looked at after the rows: it only ever rises, so what
+    ///   is not sealed then was not when they were read.
     private func unsealedPage(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage? {
         let end = min(series.count, place.series + Self.seriesAtOnce)
         var ids = PostgresArray(of: .int4)
@@ -49,12 +51,11 @@ struct PointQuery: Sendable {
             .array(ids), .timestamp(microseconds: from), .timestamp(microseconds: to), .timestamp(microseconds: place.time),
         ]
         return try await reader.pool.run { connection in
-            guard try SealState.horizon(on: connection) <= from else { return nil }
             var limit = limit
             while true {
                 let rows = try connection.query(Self.statement, parameters + [.int64(Int64(limit))])
                 let points = try rows.map { try PointRow($0, firstSeries: place.series) }
-                guard try SealState.horizon(on: connection) <= from else { return nil }
+                guard try SealState.read(connection).horizon <= from else { return nil }
                 let next = end < series.count ? SeriesPlace(series: end, time: from) : nil
                 if let page = Self.whole(points, isFull: points.count == limit, otherwise: next) { return page }
                 limit *= 2
@@ -100,7 +101,7 @@ struct PointQuery: Sendable {
 }
 
 extension PointRow {
-    fileprivate init(_ row: PostgresRow, firstSeries: Int) throws {
+    init(_ row: PostgresRow, firstSeries: Int) throws {
         series = firstSeries + (try row.get(0, as: Int.self)) - 1
         time = try row.microseconds(1)
         quality = UInt8(truncatingIfNeeded: try row.get(6, as: Int16.self))
