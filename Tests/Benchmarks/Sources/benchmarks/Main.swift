@@ -9,7 +9,9 @@ struct Benchmark: Sendable {
 
 @main
 enum Main {
-    static let benchmarks: [Benchmark] = [.codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http]
+    static let benchmarks: [Benchmark] = [
+        .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .queries,
+    ]
 
     static func main() {
         let arguments = Array(CommandLine.arguments.dropFirst())
