@@ -62,9 +62,9 @@ struct RetentionTests {
                 #expect(state.first == old.first && state.last == old.last)
                 #expect(state.greatest == (isTouched ? .int(1_000) : old.greatest))
             }
-            let touched = RollupKey(series: 1, start: Timestamp(microseconds: Point.start - 4 * Self.day))
+            let touched = SealFixture.RollupKey(series: 1, start: Timestamp(microseconds: Point.start - 4 * Self.day))
             #expect(try await fixture.rollups([1], .hour)[touched]?.count == (hours[touched]?.count ?? 0) + 1)
-            let minute = RollupKey(series: 1, start: Timestamp(microseconds: Point.start - 2 * Self.day))
+            let minute = SealFixture.RollupKey(series: 1, start: Timestamp(microseconds: Point.start - 2 * Self.day))
             #expect(try await fixture.rollups([1], .minute)[minute]?.count == 2)
         }
     }

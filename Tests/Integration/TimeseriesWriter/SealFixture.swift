@@ -58,15 +58,26 @@ struct SealFixture: Sendable {
         }
     }
 
+    /// Series and begin of a rolled-up stretch.
+    struct RollupKey: Hashable {
+        var series: Int32
+        var start: Timestamp
+    }
+
     /// Every row of a tier.
     func rollups(_ series: [Int32], _ tier: RollupTier, limit: Int = 7) async throws -> [RollupKey: RollupState] {
-        var (states, key) = ([RollupKey: RollupState](), RollupKey?.none)
-        while true {
-            let page = try await reader.rollups(of: series, tier: tier, from: .earliest, to: .latest, after: key, limit: limit)
-            for row in page.rows { states[RollupKey(series: row.series, start: row.start)] = row.state }
-            guard let next = page.next else { return states }
-            key = next
+        let query = StateQuery(
+            series: series, tier: tier, from: Timestamp.earliest.microseconds, to: Timestamp.latest.microseconds,
+            fields: [.sum, .squares, .least, .greatest, .first, .last])
+        var (states, place) = ([RollupKey: RollupState](), SeriesPlace?(SeriesPlace(series: 0, time: query.from)))
+        while let here = place {
+            let page = try await query.page(reader, at: here, limit: limit)
+            for row in page.rows {
+                states[RollupKey(series: series[row.series], start: Timestamp(microseconds: row.start))] = row.state
+            }
+            place = page.next
         }
+        return states
     }
 
     func count(_ sql: String) throws -> Int { try sink.connect().query("SELECT count(*) FROM \(sql)")[0].get(0) }

@@ -99,7 +99,7 @@ struct SealingTests {
             var count = 0
             for series: Int32 in 1...4 {
                 for (start, state) in SealFixture.states(try await fixture.samples(series), tier) {
-                    let found = stored[RollupKey(series: series, start: Timestamp(microseconds: start))]
+                    let found = stored[SealFixture.RollupKey(series: series, start: Timestamp(microseconds: start))]
                     #expect(found.map { "\($0)" } == "\(state)", "\(tier) \(start) of series \(series)")
                     count += 1
                 }
