@@ -136,9 +136,9 @@ struct FaultDriver: Sendable {
 
     // MARK: Links
 
-    func disturbLinks(_ episodes: Int) async throws -> FaultTally {
+    func disturb(_ links: [FaultStack.Link], _ episodes: Int) async throws -> FaultTally {
         try await disturb("links", episodes) { random in
-            let link = FaultStack.Link.allCases[Int.random(in: 0..<FaultStack.Link.allCases.count, using: &random)]
+            let link = links[Int.random(in: 0..<links.count, using: &random)]
             let proxy = try stack.proxy(link)
             // How long a link misbehaves is the fault itself, so it is a time.
             let length = Duration.milliseconds(Int.random(in: 100...2_500, using: &random))
