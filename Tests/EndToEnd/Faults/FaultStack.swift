@@ -116,7 +116,7 @@ final class FaultStack: Sendable {
         var base = progress()
         try await eventually("\(Int(count)) more \(what); logs in \(folder.path)", within: seconds) {
             let now = progress()
-            if now < base { base = now }
+            if now < base || base.isNaN { base = now }
             return now >= base + count
         }
         return (ContinuousClock.now - began) / .seconds(1)
@@ -124,9 +124,9 @@ final class FaultStack: Sendable {
 }
 
 extension RunningService {
-    /// As `metric`, for many calls a second; 0 while the service does not answer.
+    /// As `metric`, for many calls a second; NaN while the service does not answer: 0 would look like a restart.
     func count(_ name: String) -> Double {
-        guard let answer = plainGet(port, "/metrics") else { return 0 }
+        guard let answer = plainGet(port, "/metrics") else { return .nan }
         return answer.body.split(separator: "\n").reduce(0) { sum, line in
             guard line.hasPrefix(name + "{") || line.hasPrefix(name + " ") else { return sum }
             return sum + (line.split(separator: " ").last.flatMap { Double($0) } ?? 0)
