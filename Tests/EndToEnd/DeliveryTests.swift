@@ -70,7 +70,7 @@ struct DeliveryTests {
     @Test("SIGTERM under load: both services end with 0 and nothing is lost")
     func terminate() async throws {
         let stack = try await Stack.shared.value
-        let verdict = try await stack.runFleet("term", messages: 20_000) { fleet in
+        let verdict = try await stack.runFleet("term", messages: 40_000) { fleet in
             for service in [stack.ingestion, stack.writer, stack.ingestion, stack.writer] {
                 try await advance(stack, by: 1_000)
                 #expect(try await service.stop(SIGTERM) == 0, "\(service.name); its log: \(service.log)")
