@@ -47,13 +47,16 @@ func runToEnd(
     process.executableURL = URL(fileURLWithPath: executable.hasPrefix("/") ? executable : "/usr/bin/env")
     process.arguments = executable.hasPrefix("/") ? arguments : [executable] + arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = try FileHandle(forReadingFrom: files[0])
-    process.standardOutput = try FileHandle(forWritingTo: files[1])
-    process.standardError = try FileHandle(forWritingTo: files[2])
+    let handles = (
+        try FileHandle(forReadingFrom: files[0]), try FileHandle(forWritingTo: files[1]), try FileHandle(forWritingTo: files[2])
+    )
+    (process.standardInput, process.standardOutput, process.standardError) = handles
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
         process.terminationHandler = { _ in done.resume() }
         do { try launch(process) } catch { done.resume(throwing: error) }
     }
+    // A `Process` that has ended keeps them open.
+    for handle in [handles.0, handles.1, handles.2] { try handle.close() }
     return Outcome(
         code: process.terminationStatus, output: try String(contentsOf: files[1], encoding: .utf8),
         errors: try String(contentsOf: files[2], encoding: .utf8))
