@@ -121,18 +121,8 @@ extension PostgresRow {
 extension StoredSample {
     /// Columns from `value`: double, int, bool, text. The sample's number among those of its time is not in the row.
     init(_ row: PostgresRow, time: Int, quality: Int, value: Int) throws {
-        let stored: MetricValue =
-            if let number = try row.optional(value, as: Double.self) {
-                .double(number)
-            } else if let number = try row.optional(value + 1, as: Int64.self) {
-                .int(number)
-            } else if let flag = try row.optional(value + 2, as: Bool.self) {
-                .bool(flag)
-            } else {
-                .string(try row.get(value + 3))
-            }
         self.init(
-            key: SampleKey(time: Timestamp(microseconds: try row.microseconds(time)), ordinal: 0), value: stored,
+            key: SampleKey(time: Timestamp(microseconds: try row.microseconds(time)), ordinal: 0), value: try row.value(at: value),
             quality: Quality(rawValue: UInt8(truncatingIfNeeded: try row.get(quality, as: Int16.self))))
     }
 }

@@ -19,9 +19,6 @@ struct SealedExtent: Sendable {
 extension SampleReader {
     /// Late hours are looked up before any state is read: what is merged in between is then read from samples all the same.
     func extent(of series: [Int32], from: Int64, to: Int64, withStates: Bool) async throws -> SealedExtent {
-        var ids = PostgresArray(of: .int4)
-        for id in series { ids.append(id) }
-        let list = ids
         return try await pool.run { connection in
             let state = try SealState.read(connection)
             var extent = SealedExtent(sealedBefore: state.sealedBefore, horizon: state.horizon)
@@ -36,7 +33,7 @@ extension SampleReader {
                 WHERE EXISTS (SELECT FROM timeseries.sealed s WHERE s.series_id = l.series_id AND s.hour = l.hour)
                     OR NOT EXISTS (SELECT FROM timeseries.rollup_hours h WHERE h.series_id = l.series_id AND h.start = l.hour)
                 ORDER BY 1, 2 LIMIT \(SealedExtent.mostLateHours + 1)
-                """, [.array(list), .timestamp(microseconds: first), .timestamp(microseconds: end)])
+                """, [.ids(series), .timestamp(microseconds: first), .timestamp(microseconds: end)])
             guard rows.count <= SealedExtent.mostLateHours else {
                 extent.isTooLate = true
                 return extent
@@ -48,10 +45,8 @@ extension SampleReader {
 
     /// Samples that are sealed, by whole days.
     func sealedPoints(of series: [Int32], from: Int64, to: Int64) async throws -> Int64 {
-        var ids = PostgresArray(of: .int4)
-        for id in series { ids.append(id) }
         let parameters: [PostgresValue] = [
-            .array(ids), .timestamp(microseconds: RollupTier.day.start(of: from)), .timestamp(microseconds: to),
+            .ids(series), .timestamp(microseconds: RollupTier.day.start(of: from)), .timestamp(microseconds: to),
         ]
         return try await pool.run { connection in
             let rows = try connection.query(

@@ -10,10 +10,9 @@ extension PointQuery {
     /// - Returns: nil when more has come late than belongs into a page.
     func sealedPage(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage? {
         let end = min(series.count, place.series + Self.seriesAtOnce)
-        var ids = PostgresArray(of: .int4)
-        for id in series[place.series..<end] { ids.append(id) }
         let parameters: [PostgresValue] = [
-            .array(ids), .timestamp(microseconds: from), .timestamp(microseconds: to), .timestamp(microseconds: place.time),
+            .ids(series[place.series..<end]), .timestamp(microseconds: from), .timestamp(microseconds: to),
+            .timestamp(microseconds: place.time),
         ]
         return try await reader.pool.run { connection in
             // Merging moves late samples into chunks: one snapshot for both statements.

@@ -45,10 +45,9 @@ struct PointQuery: Sendable {
     ///   is not sealed then was not when they were read.
     private func unsealedPage(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage? {
         let end = min(series.count, place.series + Self.seriesAtOnce)
-        var ids = PostgresArray(of: .int4)
-        for id in series[place.series..<end] { ids.append(id) }
         let parameters: [PostgresValue] = [
-            .array(ids), .timestamp(microseconds: from), .timestamp(microseconds: to), .timestamp(microseconds: place.time),
+            .ids(series[place.series..<end]), .timestamp(microseconds: from), .timestamp(microseconds: to),
+            .timestamp(microseconds: place.time),
         ]
         return try await reader.pool.run { connection in
             var limit = limit
@@ -105,14 +104,6 @@ extension PointRow {
         series = firstSeries + (try row.get(0, as: Int.self)) - 1
         time = try row.microseconds(1)
         quality = UInt8(truncatingIfNeeded: try row.get(6, as: Int16.self))
-        if let number = try row.optional(2, as: Double.self) {
-            value = .double(number)
-        } else if let number = try row.optional(3, as: Int64.self) {
-            value = .int(number)
-        } else if let flag = try row.optional(4, as: Bool.self) {
-            value = .bool(flag)
-        } else {
-            value = .string(try row.get(5))
-        }
+        value = try row.value(at: 2)
     }
 }

@@ -59,9 +59,7 @@ extension SampleReader {
 
     /// The planner's guess of how many raw samples lie in a window, made from its statistics without looking at a row.
     func estimatedPoints(of series: [Int32], from: Int64, to: Int64) async throws -> Int64 {
-        var ids = PostgresArray(of: .int4)
-        for id in series { ids.append(id) }
-        let parameters: [PostgresValue] = [.array(ids), .timestamp(microseconds: from), .timestamp(microseconds: to)]
+        let parameters: [PostgresValue] = [.ids(series), .timestamp(microseconds: from), .timestamp(microseconds: to)]
         return try await pool.run { connection in
             let plan = try connection.query(
                 "EXPLAIN SELECT FROM timeseries.samples WHERE series_id = ANY ($1) AND time >= $2 AND time < $3", parameters)

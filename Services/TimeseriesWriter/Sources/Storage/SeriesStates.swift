@@ -30,13 +30,11 @@ struct StateQuery: Sendable {
     /// The states from `place` on: about `limit`, minutes in whole hours.
     func page(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> StatePage {
         let end = min(series.count, place.series + Self.seriesAtOnce)
-        var ids = PostgresArray(of: .int4)
-        for id in series[place.series..<end] { ids.append(id) }
         let rowLimit = tier == .minute ? limit / 60 + 1 : limit
         // A minute's row is that of its hour.
         let unit = tier == .minute ? RollupTier.hour : tier
         let parameters: [PostgresValue] = [
-            .array(ids), .timestamp(microseconds: unit.start(of: from)), .timestamp(microseconds: to),
+            .ids(series[place.series..<end]), .timestamp(microseconds: unit.start(of: from)), .timestamp(microseconds: to),
             .timestamp(microseconds: unit.start(of: place.time)), .int64(Int64(rowLimit)),
         ]
         return try await reader.pool.run { connection in
@@ -114,18 +112,12 @@ struct StateQuery: Sendable {
 
         mutating func number() throws -> MetricValue? {
             defer { column += 2 }
-            if let number = try row.optional(column, as: Double.self) { return .double(number) }
-            return try row.optional(column + 1, as: Int64.self).map { .int($0) }
+            return try row.number(at: column)
         }
 
         mutating func value() throws -> MetricValue? {
-            if let number = try number() {
-                column += 2
-                return number
-            }
-            defer { column += 2 }
-            if let flag = try row.optional(column, as: Bool.self) { return .bool(flag) }
-            return try row.optional(column + 1, as: String.self).map { .string($0) }
+            defer { column += 4 }
+            return try row.optionalValue(at: column)
         }
     }
 }

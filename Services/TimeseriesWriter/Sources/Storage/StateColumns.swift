@@ -31,20 +31,11 @@ enum StateColumns {
         if let number = value?.int { writer.int8(number) } else { writer.null() }
     }
 
-    /// - Parameter column: that of `series_id`.
-    static func read(_ row: PostgresRow, at column: Int = 0) throws -> (series: Int32, stretch: Stretch) {
-        func number(_ offset: Int) throws -> MetricValue? {
-            if let number = try row.optional(column + offset, as: Double.self) { return .double(number) }
-            return try row.optional(column + offset + 1, as: Int64.self).map { .int($0) }
-        }
-        func value(_ offset: Int) throws -> MetricValue? {
-            if let number = try number(offset) { return number }
-            if let flag = try row.optional(column + offset + 2, as: Bool.self) { return .bool(flag) }
-            return try row.optional(column + offset + 3, as: String.self).map { .string($0) }
-        }
+    static func read(_ row: PostgresRow) throws -> (series: Int32, stretch: Stretch) {
         let state = RollupState(
-            count: try row.get(column + 2), numbers: try row.get(column + 3), sum: try number(5), squares: try row.get(column + 4),
-            least: try number(7), greatest: try number(9), first: try value(11), last: try value(15))
-        return (try row.get(column), Stretch(start: try row.microseconds(column + 1), state: state))
+            count: try row.get(2), numbers: try row.get(3), sum: try row.number(at: 5), squares: try row.get(4),
+            least: try row.number(at: 7), greatest: try row.number(at: 9), first: try row.optionalValue(at: 11),
+            last: try row.optionalValue(at: 15))
+        return (try row.get(0), Stretch(start: try row.microseconds(1), state: state))
     }
 }
