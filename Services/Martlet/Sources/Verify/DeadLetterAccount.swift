@@ -17,7 +17,8 @@ struct DeadLetterAccount {
     /// byte; a binary batch (as it stands in Kafka, where the writer may refuse it) by device, stream and sequence number.
     mutating func message(of letter: DeadLetter, _ timeline: Timeline) -> (device: Int, message: UInt32)? {
         if let batch = try? TelemetryBatch(decoding: letter.payload) {
-            guard let device = index(of: batch.device.text), let sequence = batch.sequence, sequence.stream == plan.stream else {
+            guard let device = plan.deviceIndex(named: batch.device.text), let sequence = batch.sequence, sequence.stream == plan.stream
+            else {
                 return nil
             }
             return UInt32(exactly: sequence.first / UInt64(plan.readingsPerMessage(device))).map { (device, $0) }
@@ -28,11 +29,6 @@ struct DeadLetterAccount {
             (try? payload.write(device, message, timeline, into: &bytes)) != nil, bytes == letter.payload
         else { return nil }
         return (device, message)
-    }
-
-    private func index(of name: String) -> Int? {
-        var name = name
-        return name.withUTF8 { plan.deviceIndex(UnsafeRawBufferPointer($0)) }
     }
 
     /// The first number behind `marker`.
@@ -47,17 +43,10 @@ struct DeadLetterAccount {
 
     /// Reads the whole topic as it stands now.
     mutating func read(kafka: String, topic: String, into verification: inout Verification) throws {
-        let reader = try KafkaReader(
-            KafkaConfiguration(bootstrap: kafka, clientID: "martlet-verify"), topic: topic, from: .beginning)
         var accounting = verification
-        while !reader.hasReachedEnd {
-            _ = try reader.poll(timeout: .milliseconds(500)) { record in
-                guard let letter = try? DeadLetter(decoding: record.value), let found = message(of: letter, accounting.timeline) else {
-                    return
-                }
-                accounting.deadLettered(device: found.device, message: found.message)
-            }
-            if StopSignal.isReceived { throw ToolError(.internalError, "stopped while reading the dead letters") }
+        try KafkaReader.readAll(kafka: kafka, topic: topic, "the dead letters") { record in
+            guard let letter = try? DeadLetter(decoding: record.value), let found = message(of: letter, accounting.timeline) else { return }
+            accounting.deadLettered(device: found.device, message: found.message)
         }
         verification = accounting
     }
@@ -70,7 +59,11 @@ extension FleetPlan {
         guard parts.count == 2, topic.hasPrefix(parts[0]), topic.hasSuffix(parts[1]),
             topic.utf8.count > parts[0].utf8.count + parts[1].utf8.count
         else { return nil }
-        var name = String(topic.dropFirst(parts[0].count).dropLast(parts[1].count))
+        return deviceIndex(named: String(topic.dropFirst(parts[0].count).dropLast(parts[1].count)))
+    }
+
+    func deviceIndex(named name: String) -> Int? {
+        var name = name
         return name.withUTF8 { deviceIndex(UnsafeRawBufferPointer($0)) }
     }
 }

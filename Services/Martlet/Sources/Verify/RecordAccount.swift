@@ -8,8 +8,7 @@ struct RecordAccount {
 
     /// The messages of this fleet whose readings the record holds, by the readings' times; empty when it holds none.
     func messages(of batch: TelemetryBatch, _ timeline: Timeline) -> (device: Int, messages: [UInt32])? {
-        var name = batch.device.text
-        guard let device = name.withUTF8({ plan.deviceIndex(UnsafeRawBufferPointer($0)) }) else { return nil }
+        guard let device = plan.deviceIndex(named: batch.device.text) else { return nil }
         var messages: [UInt32] = []
         for sample in batch.samples {
             guard let located = timeline.locate(device, time: sample.time.microseconds), located.message != messages.last else { continue }
@@ -20,17 +19,12 @@ struct RecordAccount {
 
     /// Reads the whole topic as it stands now.
     func read(kafka: String, topic: String, into verification: inout Verification) throws {
-        let reader = try KafkaReader(
-            KafkaConfiguration(bootstrap: kafka, clientID: "martlet-verify"), topic: topic, from: .beginning)
         var accounting = verification
-        while !reader.hasReachedEnd {
-            _ = try reader.poll(timeout: .milliseconds(500)) { record in
-                guard let batch = try? TelemetryBatch(decoding: record.value), let found = messages(of: batch, accounting.timeline) else {
-                    return
-                }
-                for message in found.messages { accounting.recorded(device: found.device, message: message) }
+        try KafkaReader.readAll(kafka: kafka, topic: topic, "the telemetry records") { record in
+            guard let batch = try? TelemetryBatch(decoding: record.value), let found = messages(of: batch, accounting.timeline) else {
+                return
             }
-            if StopSignal.isReceived { throw ToolError(.internalError, "stopped while reading the telemetry records") }
+            for message in found.messages { accounting.recorded(device: found.device, message: message) }
         }
         verification = accounting
     }
