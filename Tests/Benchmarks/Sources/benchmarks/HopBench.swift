@@ -106,11 +106,15 @@ struct Options {
 }
 
 /// Starts Mosquitto and Apache Kafka for `body`.
-func withHopBench(_ arguments: [String], _ body: (HopBench) throws -> Void) throws {
+func withHopServers(_ body: (HopServers) throws -> Void) throws {
     guard let home = ProcessInfo.processInfo.environment["KAFKA_HOME"], !home.isEmpty else {
         throw BenchmarkFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
     }
     let servers = try HopServers(kafkaHome: home)
     defer { servers.end() }
-    try body(HopBench(servers, Options(arguments: arguments)))
+    try body(servers)
+}
+
+func withHopBench(_ arguments: [String], _ body: (HopBench) throws -> Void) throws {
+    try withHopServers { try body(HopBench($0, Options(arguments: arguments))) }
 }

@@ -5,21 +5,19 @@ extension Benchmark {
         name: "queries",
         summary: "latency of the query API over 10 million rows while 2,000 messages/s come in (needs KAFKA_HOME and the release binaries)"
     ) { arguments in
-        guard let home = ProcessInfo.processInfo.environment["KAFKA_HOME"], !home.isEmpty else {
-            throw BenchmarkFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
+        try withHopServers { servers in
+            let database = try BenchmarkDatabase(
+                folder: servers.folder, settings: ["shared_buffers=256MB", "max_wal_size=4GB", "log_min_messages=warning", "jit=off"])
+            defer { database.end() }
+            try Queries(servers, database, Options(arguments: arguments)).run()
         }
-        let servers = try HopServers(kafkaHome: home)
-        defer { servers.end() }
-        let database = try QueryDatabase(servers.folder)
-        defer { database.end() }
-        try Queries(servers, database, arguments).run()
     }
 }
 
 /// A history of a week and a bit, sealed by the writer itself, and asked for over HTTP while the same devices go on sending.
 private struct Queries {
     let servers: HopServers
-    let database: QueryDatabase
+    let database: BenchmarkDatabase
     let binaries: String
     let devices: Int
     let days: Int
@@ -27,14 +25,11 @@ private struct Queries {
     private let httpPort = 38_082
 
     /// - Parameter arguments: `--binaries FOLDER`, `--devices N`, `--rate N`.
-    init(_ servers: HopServers, _ database: QueryDatabase, _ arguments: [String]) {
-        func option(_ name: String) -> String? {
-            arguments.firstIndex(of: name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
-        }
+    init(_ servers: HopServers, _ database: BenchmarkDatabase, _ options: Options) {
         (self.servers, self.database) = (servers, database)
-        binaries = option("--binaries") ?? "../../.build/release"
-        devices = option("--devices").flatMap(Int.init) ?? 10_000
-        rate = option("--rate").flatMap(Int.init) ?? 2_000
+        binaries = options["--binaries"] ?? ".build/release"
+        devices = options.number("--devices") ?? 10_000
+        rate = options.number("--rate") ?? 2_000
         days = 7
     }
 
@@ -60,12 +55,12 @@ private struct Queries {
             folder: servers.folder)
         defer { fleet.end() }
         sleep(10)
-        let before = try database.psql("SELECT count(*) FROM timeseries.samples")
+        let before = try database.sql("SELECT count(*) FROM timeseries.samples")
         let begin = ContinuousClock.now
         print("\(rows) rows over \(devices) devices; latencies from the request's first byte to the answer's last\n")
         try measure()
         let seconds = (ContinuousClock.now - begin).components.seconds
-        let after = try database.psql("SELECT count(*) FROM timeseries.samples")
+        let after = try database.sql("SELECT count(*) FROM timeseries.samples")
         let stored = (Int(after) ?? 0) - (Int(before) ?? 0)
         print("\nstored meanwhile: \(stored) rows in \(seconds) s, \(stored / max(1, Int(seconds)))/s")
     }
@@ -79,20 +74,20 @@ private struct Queries {
                 "--seal.allowance", "1h",
             ], folder: servers.folder)
         try writer.waitFor("listening") { writer.output.contains("\"listening\"") }
-        try writer.waitFor("schema") { (try? database.psql("SELECT count(*) FROM timeseries.seal_state")) != nil }
+        try writer.waitFor("schema") { (try? database.sql("SELECT count(*) FROM timeseries.seal_state")) != nil }
         return writer
     }
 
     /// A sample of every device every ten minutes, in the order in which they would come in.
     private func load() throws {
-        try database.psql(
+        try database.sql(
             """
             INSERT INTO timeseries.devices (device) SELECT 'sim-' || lpad(n::text, 5, '0') FROM generate_series(1, \(devices)) n;
             INSERT INTO timeseries.series (device_id, metric, unit) SELECT id, 'temperature', 'C' FROM timeseries.devices;
             UPDATE timeseries.seal_state SET horizon = '0001-01-01+00', sealed_before = '0001-01-01+00';
             """)
         for day in (0...days).reversed() {
-            try database.psql(
+            try database.sql(
                 """
                 SELECT timeseries.ensure_partition(d) FROM (SELECT (now() AT TIME ZONE 'UTC')::date - \(day) AS d) t;
                 INSERT INTO timeseries.samples (time, value_double, series_id, quality)
@@ -107,11 +102,11 @@ private struct Queries {
     /// The writer seals all days that are over.
     private func waitUntilSealed(_ writer: Program) throws -> Int {
         try writer.waitFor("sealing", seconds: 600) {
-            (try? database.psql(
+            (try? database.sql(
                 "SELECT sealed_before >= date_trunc('day', now() - interval '1 hour', 'UTC') FROM timeseries.seal_state")) == "t"
         }
-        try database.psql("VACUUM ANALYZE")
-        let counts = try database.psql(
+        try database.sql("VACUUM ANALYZE")
+        let counts = try database.sql(
             "SELECT (SELECT coalesce(sum(count), 0) FROM timeseries.sealed) || ' ' || (SELECT count(*) FROM timeseries.samples)")
         let numbers = counts.split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 2 else { throw BenchmarkFailure("cannot count the rows: \(counts)") }

@@ -4,14 +4,11 @@ extension Benchmark {
     static let writer = Benchmark(
         name: "writer", summary: "rows per CPU second of timeseries-writer with its PostgreSQL backend, against \\copy (needs KAFKA_HOME)"
     ) { arguments in
-        guard let home = ProcessInfo.processInfo.environment["KAFKA_HOME"], !home.isEmpty else {
-            throw BenchmarkFailure("set KAFKA_HOME to an unpacked Apache Kafka 4 (Java 17)")
+        try withHopServers { servers in
+            let database = try BenchmarkDatabase(folder: servers.folder)
+            defer { database.end() }
+            try Writer(servers, database, Options(arguments: arguments)).run()
         }
-        let servers = try HopServers(kafkaHome: home)
-        defer { servers.end() }
-        let database = try WriterDatabase(folder: servers.folder)
-        defer { database.end() }
-        try Writer(servers, database, Options(arguments: arguments)).run()
     }
 }
 
@@ -21,7 +18,7 @@ extension Benchmark {
 /// (checkpoints, WAL writer) is in neither.
 private struct Writer {
     let servers: HopServers
-    let database: WriterDatabase
+    let database: BenchmarkDatabase
     let service: String
     let rows: Int
     let rounds: Int
@@ -43,7 +40,7 @@ private struct Writer {
         var sorted: Double
     }
 
-    init(_ servers: HopServers, _ database: WriterDatabase, _ options: Options) {
+    init(_ servers: HopServers, _ database: BenchmarkDatabase, _ options: Options) {
         self.servers = servers
         self.database = database
         service = options["--writer"] ?? ".build/release/timeseries-writer"

@@ -1,14 +1,15 @@
 import Foundation
 
-/// A PostgreSQL server on loopback with Debian's settings, data in a temporary folder; as root it runs as user `postgres`.
-final class WriterDatabase {
+/// A PostgreSQL server on loopback, data in a temporary folder; as root it runs as user `postgres`.
+final class BenchmarkDatabase {
     let url: String
     private let folder: URL
     private let programs: String
     private let server: Program
     private static let port = 35_432
 
-    init(folder parent: URL) throws {
+    /// - Parameter settings: `name=value`, besides Debian's.
+    init(folder parent: URL, settings: [String] = []) throws {
         folder = parent.appendingPathComponent("postgres")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         url = "postgresql://postgres@127.0.0.1:\(Self.port)/postgres"
@@ -26,7 +27,9 @@ final class WriterDatabase {
         ).finish()
         server = try Self.start(
             "postgres", "\(programs)/postgres",
-            ["-D", data, "-c", "listen_addresses=127.0.0.1", "-c", "port=\(Self.port)", "-c", "unix_socket_directories="], parent)
+            ["-D", data]
+                + (["listen_addresses=127.0.0.1", "port=\(Self.port)", "unix_socket_directories="] + settings).flatMap { ["-c", $0] },
+            parent)
         let programs = programs
         try server.waitFor("ready") {
             (try? Program("ready", "\(programs)/pg_isready", ["-q", "-h", "127.0.0.1", "-p", "\(Self.port)"], folder: parent).finish())
