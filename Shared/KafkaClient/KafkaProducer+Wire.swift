@@ -38,6 +38,15 @@ extension KafkaProducer {
         try await send(topic: topic.name, key: topic.key(message), value: buffer.bytes)
     }
 
+    /// Hands over a tombstone: the subject is gone. It goes the way of `enqueue(_:to:buffer:tag:)`, in order with the records of its key.
+    public func enqueueTombstone<Message: StateMessage>(
+        of subject: Message.Subject, to topic: TopicHandle<Message>, tag: UInt64
+    ) throws(KafkaError) {
+        try Message.key(of: subject).withUnsafeBytesTyped { key throws(KafkaError) in
+            try enqueueTombstone(to: topic.handle, key: key, tag: tag)
+        }
+    }
+
     private static func encode(_ message: some WireMessage, into buffer: inout WireBuffer, for topic: String) throws(KafkaError) {
         do throws(WireError) {
             try message.encode(into: &buffer)

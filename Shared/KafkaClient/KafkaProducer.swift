@@ -75,7 +75,13 @@ public final class KafkaProducer: Sendable {
         throw client.context.error(code, doing: "produce to topic \(topic.name)")
     }
 
-    /// The same by name.
+    /// Hands over a record with a key and no value: in a compacted topic it takes away what was said of the key. The rest as `enqueue`.
+    public func enqueueTombstone(to topic: KafkaTopicHandle, key: UnsafeRawBufferPointer, tag: UInt64) throws(KafkaError) {
+        // librdkafka takes a null pointer for "no value"; an empty value has an address.
+        try enqueue(to: topic, key: key, value: UnsafeRawBufferPointer(start: nil, count: 0), tag: tag)
+    }
+
+    /// As `enqueue(to:key:value:tag:)`, by name.
     public func enqueue(topic: String, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, tag: UInt64) throws(KafkaError) {
         try enqueue(to: handle(forTopic: topic), key: key, value: value, tag: tag)
     }

@@ -116,10 +116,10 @@ public struct DeviceEvent: Hashable, Sendable, WireMessage {
 }
 
 extension ByteReader {
-    mutating func device() throws(WireError) -> DeviceID {
+    mutating func device(_ field: StaticString = "device") throws(WireError) -> DeviceID {
         let start = position
-        let bytes = try sized(limit: WireLimits.deviceBytes, "device")
-        guard let device = try? DeviceID(bytes: bytes) else { throw error(.invalidField, "device", at: start) }
+        let bytes = try sized(limit: WireLimits.deviceBytes, field)
+        guard let device = try? DeviceID(bytes: bytes) else { throw error(.invalidField, field, at: start) }
         return device
     }
 

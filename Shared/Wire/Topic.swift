@@ -15,6 +15,11 @@ public struct Topic<Message: WireMessage>: Sendable {
         self.key = key
     }
 
+    /// A topic of states: the message knows its key.
+    public init(name: String, partitions: Int, configuration: [String: String]) where Message: StateMessage {
+        self.init(name: name, partitions: partitions, configuration: configuration) { Message.key(of: $0.subject) }
+    }
+
     /// The same topic under another name, so that several installations share a cluster.
     public func prefixed(_ prefix: String) -> Self {
         Self(name: prefix + name, partitions: partitions, configuration: configuration, key: key)

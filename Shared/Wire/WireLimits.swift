@@ -23,6 +23,16 @@ public enum WireLimits {
     public static let identityBytes = 256
     public static let reasonCodeBytes = 64
     public static let deadLetterTextBytes = 1_024
+    /// Name of a device type.
+    public static let typeNameBytes = 128
+    /// Name, model and firmware of a device.
+    public static let deviceTextBytes = 256
+    /// Labels of a device.
+    public static let labels = 64
+    public static let labelKeyBytes = 128
+    public static let labelValueBytes = 256
+    public static let heartbeatSeconds = Int(Int32.max)
+    public static let metricsPerType = 1_000
     /// Kafka's own limit of a topic name.
     public static let topicNameBytes = 249
 }

@@ -18,7 +18,8 @@ final class Stack: Sendable {
         folder = try makeTemporaryFolder("stack")
         // The embedded broker cannot make topics later; on Apache Kafka our own tool makes them, as an operator would.
         let embedded = KafkaServer.available == .embedded
-        kafka = try await KafkaServer(topics: embedded ? ["telemetry": 12, "device-events": 12, "dead-letters": 12] : [:])
+        let topics = ["telemetry": 12, "device-events": 12, "dead-letters": 12, "registry.devices": 12, "registry.types": 1]
+        kafka = try await KafkaServer(topics: embedded ? topics : [:])
         postgres = try await PostgresServer(durable: true)
         mosquitto = try await MosquittoServer(persistent: true, logsPackets: false)
         try await mosquitto.start()

@@ -16,6 +16,8 @@ public func fuzzWire(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     check(TelemetryBatch.self, bytes)
     check(DeviceEvent.self, bytes)
     check(DeadLetter.self, bytes)
+    check(DeviceRecord.self, bytes)
+    check(DeviceTypeRecord.self, bytes)
     checkChunk(bytes)
     return 0
 }

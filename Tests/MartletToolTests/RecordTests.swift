@@ -20,7 +20,7 @@ struct RecordTests {
         let decoded = try bytes.withUnsafeBytes { try form.decode($0) }
         let place = JSONValue.Member(name: "kafka", value: .object(["topic": .string(name), "partition": .int(0), "offset": .int(7)]))
         let line = JSONValue.object(decoded.members + [place]).text
-        return try form.encode(try JSONReader.parse(line)).value
+        return try #require(try form.encode(try JSONReader.parse(line)).value)
     }
 
     @Test("telemetry of every kind of value, with and without sequence, unit and quality")
@@ -67,13 +67,49 @@ struct RecordTests {
         }
     }
 
+    @Test("devices and types, and that they are gone")
+    func registry() throws {
+        let device = try DeviceID("pump-7")
+        let label = DeviceLabel(key: "site", value: "berlin")
+        for isFull in [false, true] {
+            let record = DeviceRecord(
+                device: device, revision: 3, updated: Timestamp(microseconds: 5), lifecycle: .suspended, type: "pump",
+                name: isFull ? "P 7" : nil, model: isFull ? "P-200" : nil, firmware: isFull ? "2" : nil,
+                parent: isFull ? try DeviceID("gw-1") : nil, labels: isFull ? [label] : [])
+            let bytes = try record.encoded()
+            #expect(try throughJSON("registry.devices", bytes) == bytes)
+            let metric = DeviceTypeRecord.Metric(name: try MetricName("t"), unit: "°C", minimum: -40, maximum: 85.5)
+            let type = DeviceTypeRecord(
+                name: "pump", revision: 2, updated: Timestamp(microseconds: 5), heartbeatSeconds: 90, rangePolicy: .flag,
+                metrics: isFull ? [metric, .init(name: try MetricName("u"))] : [], defaultLabels: isFull ? [label] : [])
+            let typeBytes = try type.encoded()
+            #expect(try throughJSON("registry.types", typeBytes) == typeBytes)
+        }
+        for (topic, key, line) in [
+            ("registry.devices", "pump-7", #"{"device":"pump-7","deleted":true}"#),
+            ("registry.types", "pump", #"{"type":"pump","deleted":true}"#),
+        ] {
+            let form = try #require(TopicForm.named(topic))
+            let decoded = try Array(key.utf8).withUnsafeBytes { try form.decodeTombstone($0) }
+            #expect(JSONValue.object(decoded.members).text == line)
+            let record = try form.encode(try JSONReader.parse(line))
+            #expect(record.value == nil && record.key == Array(key.utf8))
+        }
+        let telemetry = try #require(TopicForm.named("telemetry"))
+        #expect(throws: RecordProblem.self) { try [UInt8]("a".utf8).withUnsafeBytes { try telemetry.decodeTombstone($0) } }
+        let devices = try #require(TopicForm.named("registry.devices"))
+        for bad in [#"{"device":"a b","deleted":true}"#, #"{"device":"a","deleted":false}"#, #"{"device":"a","deleted":true,"type":"x"}"#] {
+            #expect(throws: RecordProblem.self) { try devices.encode(try JSONReader.parse(bad)) }
+        }
+    }
+
     @Test("a record by hand needs no more than device and samples")
     func byHand() throws {
         let form = try #require(TopicForm.named("telemetry"))
         let line = #"{"device":"pump-7","samples":[{"metric":"level","time":"2026-01-01T00:00:00Z","value":3}]}"#
         let record = try form.encode(try JSONReader.parse(line))
         #expect(record.key == Array("pump-7".utf8))
-        let batch = try TelemetryBatch(decoding: record.value)
+        let batch = try TelemetryBatch(decoding: try #require(record.value))
         #expect(batch.samples.first?.value == .int(3))
         #expect(batch.source == .integration)
         #expect(batch.ingestTime == batch.samples.first?.time)

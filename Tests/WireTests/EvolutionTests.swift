@@ -4,7 +4,7 @@ import Wire
 
 /// How readers and writers of different versions meet.
 @Suite struct EvolutionTests {
-    static let schemas: [UInt8] = [1, 2, 3, 4]
+    static let schemas: [UInt8] = [1, 2, 3, 4, 5, 6]
 
     static func message(_ schema: UInt8) throws -> [UInt8] {
         switch schema {
@@ -14,6 +14,8 @@ import Wire
                 device: DeviceID("d"), kind: .online, time: GoldenCases.measured, ingestTime: GoldenCases.ingest, source: .mqtt
             ).encoded()
         case 4: try SeriesChunk(points: GoldenCases.points([.int(1), .int(2)])).encoded()
+        case 5: try GoldenCases.deviceRecord().encoded()
+        case 6: try GoldenCases.typeRecord().encoded()
         default:
             try DeadLetter(
                 payload: [1], sourceTopic: "t", identity: nil, stage: .decode, reasonCode: "x", text: "", time: GoldenCases.ingest
@@ -27,6 +29,8 @@ import Wire
             case 1: _ = try TelemetryBatch(decoding: bytes)
             case 2: _ = try DeviceEvent(decoding: bytes)
             case 4: _ = try SeriesChunk(decoding: bytes)
+            case 5: _ = try DeviceRecord(decoding: bytes)
+            case 6: _ = try DeviceTypeRecord(decoding: bytes)
             default: _ = try DeadLetter(decoding: bytes)
             }
         } catch { return error.code }
@@ -60,7 +64,11 @@ import Wire
     }
 
     @Test func schemaIDsAreFixed() throws {
-        #expect([TelemetryBatch.schemaID, DeviceEvent.schemaID, DeadLetter.schemaID, SeriesChunkCodec.schemaID] == Self.schemas)
+        #expect(
+            [
+                TelemetryBatch.schemaID, DeviceEvent.schemaID, DeadLetter.schemaID, SeriesChunkCodec.schemaID, DeviceRecord.schemaID,
+                DeviceTypeRecord.schemaID,
+            ] == Self.schemas)
         for schema in Self.schemas {
             #expect(try Self.message(schema).withUnsafeBytes { WireHeader.schemaID(of: $0) } == schema)
         }

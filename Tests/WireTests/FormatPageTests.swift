@@ -17,7 +17,7 @@ import Testing
         #expect(
             Set(names) == [
                 "single-decimal", "single-sequence", "columns-reading", "columns-regular", "event-offline", "dead-letter-origin",
-                "chunk-steady", "chunk-sums",
+                "chunk-steady", "chunk-sums", "device-full", "device-type",
             ])
     }
 

@@ -31,7 +31,7 @@ enum GoldenCases {
     static let ingest = Timestamp(microseconds: 1_767_225_600_123_456)
     static let measured = Timestamp(microseconds: 1_767_225_600_000_000)
 
-    static func all() throws -> [GoldenCase] { try singles() + columns() + events() + deadLetters() + chunks() + future() }
+    static func all() throws -> [GoldenCase] { try singles() + columns() + events() + deadLetters() + chunks() + registry() + future() }
 
     static func batch(
         _ samples: [Sample], sequence: StreamSequence? = nil, ingest: Timestamp = ingest, source: SourceProtocol = .mqtt
@@ -210,6 +210,10 @@ enum GoldenCases {
             GoldenCase(
                 name: "future-chunk", about: "The same for a chunk", message: SeriesChunk(points: points([.int(1), .int(2)])),
                 direction: .decode, change: newer),
+            GoldenCase(
+                name: "future-device", about: "The same for a device", message: try deviceRecord(), direction: .decode, change: newer),
+            GoldenCase(
+                name: "future-device-type", about: "The same for a type", message: try typeRecord(), direction: .decode, change: newer),
             GoldenCase(
                 name: "future-source", about: "A source that version 1 does not list reads as unknown",
                 message: try batch([sample(.int(1))], source: .unknown), direction: .decode,

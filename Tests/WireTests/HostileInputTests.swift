@@ -21,7 +21,7 @@ import Wire
         var random = SeededRandom(seed: seed)
         for round in 0..<8_000 {
             var bytes = random.bytes(Int.random(in: 0...60, using: &random))
-            let schema = UInt8(1 + round % 4)
+            let schema = UInt8(1 + round % 6)
             // Half of them get past the header.
             if round % 2 == 0, bytes.count > 4 { bytes.replaceSubrange(0..<4, with: [0x4D, schema, 1, bytes[3] & 15]) }
             decodeAll(bytes)
@@ -47,6 +47,12 @@ import Wire
             }
             if let letter = try? DeadLetter(decoding: bytes) {
                 try #require(try DeadLetter(decoding: try letter.encoded()) == letter, "MARTLET_TEST_SEED=\(seed)")
+            }
+            if let device = try? DeviceRecord(decoding: bytes) {
+                try #require(try DeviceRecord(decoding: try device.encoded()) == device, "MARTLET_TEST_SEED=\(seed)")
+            }
+            if let type = try? DeviceTypeRecord(decoding: bytes) {
+                try #require(try DeviceTypeRecord(decoding: try type.encoded()) == type, "MARTLET_TEST_SEED=\(seed)")
             }
         }
     }
@@ -96,6 +102,8 @@ import Wire
         _ = try? DeviceEvent(decoding: bytes)
         _ = try? DeadLetter(decoding: bytes)
         _ = try? SeriesChunk(decoding: bytes)
+        _ = try? DeviceRecord(decoding: bytes)
+        _ = try? DeviceTypeRecord(decoding: bytes)
     }
 
     private func decodingError<M: WireMessage>(_ bytes: [UInt8], as message: M) -> WireError? { decodingError(bytes, as: M.self) }

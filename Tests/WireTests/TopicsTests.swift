@@ -4,15 +4,18 @@ import Wire
 
 @Suite struct TopicsTests {
     @Test func catalogue() {
-        #expect(Topics.all.map(\.name) == ["telemetry", "device-events", "dead-letters"])
-        #expect(Topics.all.map(\.schemaID) == [1, 2, 3])
-        #expect(Topics.all.allSatisfy { $0.partitions == 12 })
+        #expect(Topics.all.map(\.name) == ["telemetry", "device-events", "dead-letters", "registry.devices", "registry.types"])
+        #expect(Topics.all.map(\.schemaID) == [1, 2, 3, 5, 6])
+        #expect(Topics.all.map(\.partitions) == [12, 12, 12, 12, 1])
+        #expect(Topics.all.map { $0.configuration["cleanup.policy"] } == ["delete", "delete", "delete", "compact", "compact"])
         #expect(Topics.telemetry.configuration["retention.ms"] == "604800000")
     }
 
     @Test func prefix() {
         #expect(Topics.telemetry.prefixed("test-").name == "test-telemetry")
-        #expect(Topics.all.map { $0.prefixed("a.").name } == ["a.telemetry", "a.device-events", "a.dead-letters"])
+        #expect(
+            Topics.all.map { $0.prefixed("a.").name }
+                == ["a.telemetry", "a.device-events", "a.dead-letters", "a.registry.devices", "a.registry.types"])
         #expect(AnyTopic(Topics.deadLetters.prefixed("p")) == AnyTopic(Topics.deadLetters).prefixed("p"))
     }
 
@@ -29,5 +32,7 @@ import Wire
         }
         #expect(Topics.deadLetters.key(letter("me")) == Array("me".utf8))
         #expect(Topics.deadLetters.key(letter(nil)) == Array("a/b".utf8))
+        #expect(Topics.registryDevices.key(try GoldenCases.deviceRecord()) == Array("pump-7".utf8))
+        #expect(Topics.registryTypes.key(try GoldenCases.typeRecord()) == Array("pump".utf8))
     }
 }

@@ -25,7 +25,7 @@ struct DevKafkaOptions {
           --help         this text
 
         EXAMPLES
-          dev-kafka --topics telemetry:12,device-events:12,dead-letters:12
+          dev-kafka --topics telemetry:12,device-events:12,dead-letters:12,registry.devices:12,registry.types:1
           kcat -b 127.0.0.1:9092 -L
 
         Prints one line that starts with “ready” once it serves. Ends with SIGTERM or SIGINT; everything in it is gone then.

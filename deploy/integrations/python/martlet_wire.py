@@ -12,10 +12,11 @@ The format is drawn in Shared/Wire/FORMAT.md; this file follows its sections. It
 Times are integers: microseconds since the Unix epoch, UTC. Values keep their type: float → double, int → int64, bool, str.
 """
 
+import math
 import re
 import struct
-from dataclasses import dataclass
-from typing import List, Optional, Tuple, Union
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple, Union
 
 MAGIC = 0x4D
 MESSAGE_BYTES = 1 << 20
@@ -24,12 +25,16 @@ EARLIEST_TIME = -62_135_596_800_000_000
 LATEST_TIME = 253_402_300_799_999_999
 MAXIMUM_SEQUENCE_NUMBER = (1 << 63) - 2
 DEAD_LETTER_PAYLOAD_BYTES = 256 << 10
+LABELS = 64
+METRICS_PER_TYPE = 1_000
 POINTS_PER_CHUNK = 1 << 20
 CHUNK_BYTES = 32 << 20
 
 SOURCES = ["unknown", "mqtt", "coap", "http", "lorawan", "edge", "integration"]
 STAGES = ["unknown", "authenticate", "authorize", "size", "rate", "decode", "schema", "store"]
 KINDS = [None, "online", "offline", "error"]
+LIFECYCLES = ["unknown", "provisioned", "active", "suspended", "retired"]
+RANGE_POLICIES = [None, "ignore", "flag", "reject"]
 
 # Bits of Sample.quality; 0 is good.
 QUALITY_UNCERTAIN, QUALITY_BAD, QUALITY_TIME_CLAMPED, QUALITY_TIME_ASSIGNED = 1, 2, 4, 8
@@ -115,6 +120,49 @@ class DeadLetter:
 
 
 @dataclass
+class DeviceRecord:
+    """How a device stands. A Kafka record without a value says that the device is gone: there is nothing to decode then."""
+
+    device: str
+    revision: int
+    updated: int
+    lifecycle: str
+    type: str
+    name: Optional[str] = None
+    model: Optional[str] = None
+    firmware: Optional[str] = None
+    parent: Optional[str] = None
+    labels: Dict[str, str] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        return _encode_device(self)
+
+
+@dataclass
+class TypeMetric:
+    metric: str
+    unit: Optional[str] = None
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+
+
+@dataclass
+class DeviceTypeRecord:
+    """What is expected of the devices of a type. `heartbeat` in seconds, 0: a silent device stays online."""
+
+    name: str
+    revision: int
+    updated: int
+    heartbeat: int
+    range_policy: str
+    metrics: List[TypeMetric] = field(default_factory=list)
+    labels: Dict[str, str] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        return _encode_device_type(self)
+
+
+@dataclass
 class Point:
     time: int
     value: Value
@@ -132,9 +180,9 @@ class SeriesChunk:
         return _encode_chunk(self)
 
 
-def decode(data: bytes) -> Union[TelemetryBatch, DeviceEvent, DeadLetter]:
+def decode(data: bytes) -> Union[TelemetryBatch, DeviceEvent, DeadLetter, DeviceRecord, DeviceTypeRecord]:
     """Reads any message of Kafka. Raises WireError, and nothing else, for whatever bytes."""
-    decoders = {1: _decode_batch, 2: _decode_event, 3: _decode_dead_letter}
+    decoders = {1: _decode_batch, 2: _decode_event, 3: _decode_dead_letter, 5: _decode_device, 6: _decode_device_type}
     if len(data) >= 4 and data[0] == MAGIC and data[1] not in decoders:
         raise WireError("unknown_schema", "schema", 1)
     return decoders.get(data[1] if len(data) > 1 else 1, _decode_batch)(_Reader(data))
@@ -263,11 +311,11 @@ class _Reader:
             raise self.fail("invalid_utf8", name, start)
         return text
 
-    def device(self) -> str:
+    def device(self, name: str = "device") -> str:
         start = self.position
-        data = self.sized(128, "device")
+        data = self.sized(128, name)
         if not _DEVICE.fullmatch(data):
-            raise self.fail("invalid_field", "device", start)
+            raise self.fail("invalid_field", name, start)
         return data.decode()
 
     def absolute_time(self, name: str) -> int:
@@ -277,6 +325,13 @@ class _Reader:
     def relative_time(self, base: int, name: str) -> int:
         start = self.position
         return self._checked_time(_wrap(base + self.zigzag(name)), name, start)
+
+    def full_name(self, limit: int, name: str) -> str:
+        start = self.position
+        text = self.name(limit, name)
+        if not text:
+            raise self.fail("invalid_field", name, start)
+        return text
 
     def _checked_time(self, time: int, name: str, start: int) -> int:
         if not EARLIEST_TIME <= time <= LATEST_TIME:
@@ -319,10 +374,10 @@ def _name_bytes(text: str, limit: int, name: str, may_be_empty: bool = False) ->
     return data
 
 
-def _device_bytes(device: str) -> bytes:
-    data = _text_bytes(device, 128, "device")
+def _device_bytes(device: str, name: str = "device") -> bytes:
+    data = _text_bytes(device, 128, name)
     if not _DEVICE.fullmatch(data):
-        raise WireError("invalid_field", "device")
+        raise WireError("invalid_field", name)
     return data
 
 
@@ -889,6 +944,157 @@ def _decode_dead_letter(reader: _Reader) -> DeadLetter:
     payload = reader.sized(DEAD_LETTER_PAYLOAD_BYTES, "payload")
     reader.finish(version, 1)
     return DeadLetter(payload, source_topic, stage, code.decode(), text, time, identity, origin, bool(flags & 4))
+
+
+# ---- DeviceRecord ---------------------------------------------------------------------------------------------------
+
+
+def _encode_device(record: DeviceRecord) -> bytes:
+    texts = [("name", record.name), ("model", record.model), ("firmware", record.firmware)]
+    flags = sum(1 << index for index, (_, text) in enumerate(texts) if text is not None) | (8 if record.parent is not None else 0)
+    out = _Writer([MAGIC, 5, 1, flags])
+    out.sized(_device_bytes(record.device))
+    _encode_revision(record.revision, record.updated, out)
+    out.append(_index(LIFECYCLES, record.lifecycle, "lifecycle"))
+    out.sized(_name_bytes(record.type, 128, "type"))
+    for name, text in texts:
+        if text is not None:
+            out.sized(_text_bytes(text, 256, name))
+    if record.parent is not None:
+        out.sized(_device_bytes(record.parent, "parent"))
+    _encode_labels(record.labels, out)
+    return bytes(out)
+
+
+def _decode_device(reader: _Reader) -> DeviceRecord:
+    version, flags = reader.header(5, 1, 15)
+    device = reader.device()
+    revision, updated = _decode_revision(reader)
+    lifecycle = _listed(LIFECYCLES, reader.byte("lifecycle"))
+    type_name = reader.full_name(128, "type")
+    name, model, firmware = (
+        reader.text(256, field_name) if flags & 1 << index else None for index, field_name in enumerate(["name", "model", "firmware"])
+    )
+    parent = reader.device("parent") if flags & 8 else None
+    labels = _decode_labels(reader)
+    reader.finish(version, 1)
+    return DeviceRecord(device, revision, updated, lifecycle, type_name, name, model, firmware, parent, labels)
+
+
+def _encode_revision(revision: int, updated: int, out: _Writer) -> None:
+    if not 1 <= revision < 1 << 63:
+        raise WireError("invalid_field", "revision")
+    out.varint(revision)
+    out.fixed64(_check_time(updated, "updated"))
+
+
+def _decode_revision(reader: _Reader) -> Tuple[int, int]:
+    start = reader.position
+    revision = reader.varint("revision")
+    if not 1 <= revision < 1 << 63:
+        raise reader.fail("invalid_field", "revision", start)
+    return revision, reader.absolute_time("updated")
+
+
+def _encode_labels(labels: Dict[str, str], out: _Writer) -> None:
+    if len(labels) > LABELS:
+        raise WireError("limit_exceeded", "labels")
+    out.varint(len(labels))
+    for key, value in sorted((_name_bytes(key, 128, "label_key"), _text_bytes(value, 256, "label_value")) for key, value in labels.items()):
+        out.sized(key)
+        out.sized(value)
+
+
+def _decode_labels(reader: _Reader) -> Dict[str, str]:
+    labels: Dict[str, str] = {}
+    last = b""
+    for _ in range(reader.count(LABELS, "labels")):
+        start = reader.position
+        key = reader.full_name(128, "label_key")
+        if key.encode() <= last:
+            raise reader.fail("invalid_field", "label_key", start)
+        last = key.encode()
+        labels[key] = reader.text(256, "label_value")
+    return labels
+
+
+# ---- DeviceTypeRecord -----------------------------------------------------------------------------------------------
+
+
+def _encode_device_type(record: DeviceTypeRecord) -> bytes:
+    out = _Writer([MAGIC, 6, 1, 0])
+    out.sized(_name_bytes(record.name, 128, "name"))
+    _encode_revision(record.revision, record.updated, out)
+    if not 0 <= record.heartbeat < 1 << 31:
+        raise WireError("limit_exceeded", "heartbeat")
+    out.varint(record.heartbeat)
+    out.append(_index(RANGE_POLICIES[1:], record.range_policy, "range_policy") + 1)
+    if len(record.metrics) > METRICS_PER_TYPE:
+        raise WireError("limit_exceeded", "metrics")
+    out.varint(len(record.metrics))
+    metrics = sorted(record.metrics, key=lambda metric: metric.metric.encode())
+    for metric, before in zip(metrics, [None] + metrics):
+        if before and before.metric == metric.metric:
+            raise WireError("invalid_field", "metric")
+        out.sized(_name_bytes(metric.metric, 128, "metric"))
+        out.append((metric.unit is not None) | (metric.minimum is not None) << 1 | (metric.maximum is not None) << 2)
+        if metric.unit is not None:
+            out.sized(_name_bytes(metric.unit, 32, "unit"))
+        _check_bounds(metric)
+        for bound in (metric.minimum, metric.maximum):
+            if bound is not None:
+                out += struct.pack("<d", bound)
+    _encode_labels(record.labels, out)
+    return bytes(out)
+
+
+def _check_bounds(metric: TypeMetric) -> None:
+    for name, bound in (("minimum", metric.minimum), ("maximum", metric.maximum)):
+        if bound is not None and not math.isfinite(bound):
+            raise WireError("invalid_field", name)
+    if metric.minimum is not None and metric.maximum is not None and metric.minimum > metric.maximum:
+        raise WireError("invalid_field", "maximum")
+
+
+def _decode_device_type(reader: _Reader) -> DeviceTypeRecord:
+    version, _ = reader.header(6, 1, 0)
+    name = reader.full_name(128, "name")
+    revision, updated = _decode_revision(reader)
+    heartbeat = reader.count((1 << 31) - 1, "heartbeat")
+    start = reader.position
+    policy = reader.byte("range_policy")
+    if not 1 <= policy < len(RANGE_POLICIES):
+        raise reader.fail("invalid_field", "range_policy", start)
+    metrics: List[TypeMetric] = []
+    for _ in range(reader.count(METRICS_PER_TYPE, "metrics")):
+        start = reader.position
+        metric = _decode_type_metric(reader)
+        if metrics and metrics[-1].metric.encode() >= metric.metric.encode():
+            raise reader.fail("invalid_field", "metric", start)
+        metrics.append(metric)
+    labels = _decode_labels(reader)
+    reader.finish(version, 1)
+    return DeviceTypeRecord(name, revision, updated, heartbeat, RANGE_POLICIES[policy], metrics, labels)
+
+
+def _decode_type_metric(reader: _Reader) -> TypeMetric:
+    metric = TypeMetric(reader.full_name(128, "metric"))
+    start = reader.position
+    parts = reader.byte("parts")
+    if parts & ~7:
+        raise reader.fail("invalid_field", "parts", start)
+    if parts & 1:
+        metric.unit = reader.full_name(32, "unit")
+    if parts & 2:
+        metric.minimum = struct.unpack("<d", reader.slice(8, "minimum"))[0]
+    start = reader.position
+    if parts & 4:
+        metric.maximum = struct.unpack("<d", reader.slice(8, "maximum"))[0]
+    try:
+        _check_bounds(metric)
+    except WireError as error:
+        raise reader.fail(error.code, error.field, start) from None
+    return metric
 
 
 # ---- SeriesChunk ----------------------------------------------------------------------------------------------------

@@ -9,11 +9,14 @@ import unittest
 from martlet_wire import (
     DeadLetter,
     DeviceEvent,
+    DeviceRecord,
+    DeviceTypeRecord,
     Point,
     Sample,
     Sequence,
     SeriesChunk,
     TelemetryBatch,
+    TypeMetric,
     WireError,
     decode,
     decode_chunk,
@@ -56,11 +59,29 @@ def message_of(form):
         )
     if form["message"] == "SeriesChunk":
         return SeriesChunk(int(form["base"]), [Point(int(p["time"]), value_of(p), p["quality"]) for p in form["points"]])
+    if form["message"] == "DeviceRecord":
+        texts = [form["name"], form["model"], form["firmware"], form["parent"]]
+        return DeviceRecord(
+            form["device"], int(form["revision"]), int(form["updated"]), form["lifecycle"], form["type"], *texts, labels_of(form)
+        )
+    if form["message"] == "DeviceTypeRecord":
+        metrics = [TypeMetric(m["metric"], m["unit"], bound_of(m["minimum"]), bound_of(m["maximum"])) for m in form["metrics"]]
+        return DeviceTypeRecord(
+            form["name"], int(form["revision"]), int(form["updated"]), form["heartbeat"], form["range_policy"], metrics, labels_of(form)
+        )
     origin = form["origin"] and (form["origin"]["topic"], form["origin"]["partition"], int(form["origin"]["offset"]))
     return DeadLetter(
         bytes.fromhex(form["payload"]), form["source_topic"], form["stage"], form["reason_code"], form["text"], int(form["time"]),
         form["identity"], origin, form["payload_cut"],
     )
+
+
+def labels_of(form):
+    return {label["key"]: label["value"] for label in form["labels"]}
+
+
+def bound_of(bits):
+    return bits and struct.unpack(">d", bytes.fromhex(bits))[0]
 
 
 def value_of(sample):
@@ -165,6 +186,22 @@ class RoundTrips(unittest.TestCase):
         self.assertEqual(decode(letter.encode()), letter)
         cut = decode(DeadLetter(bytes(300_000), "a/b", "size", "too_long", "", 5).encode())
         self.assertEqual((len(cut.payload), cut.payload_cut), (262_144, True))
+
+    def test_devices_and_types(self):
+        device = DeviceRecord("d-1", 7, 5, "active", "pump", model="P", parent="gw", labels={"b": "2", "a": ""})
+        self.assertEqual(decode(device.encode()), device)
+        kind = DeviceTypeRecord("pump", 1, 5, 90, "flag", [TypeMetric("t", "°C", -40.0), TypeMetric("u", None, None, 5.0)], {"a": "b"})
+        self.assertEqual(decode(kind.encode()), kind)
+        for wrong in (
+            DeviceRecord("d-1", 0, 5, "active", "pump"), DeviceRecord("d-1", 1, 5, "lost", "pump"), DeviceRecord("d-1", 1, 5, "active", ""),
+            DeviceRecord("d-1", 1, 5, "active", "pump", labels={"a\n": ""}), DeviceRecord("d-1", 1, 5, "active", "pump", parent="a b"),
+            DeviceTypeRecord("pump", 1, 5, -1, "flag"), DeviceTypeRecord("pump", 1, 5, 1, "shrug"),
+            DeviceTypeRecord("pump", 1, 5, 1, "flag", [TypeMetric("t"), TypeMetric("t")]),
+            DeviceTypeRecord("pump", 1, 5, 1, "flag", [TypeMetric("t", None, 2.0, 1.0)]),
+            DeviceTypeRecord("pump", 1, 5, 1, "flag", [TypeMetric("t", None, float("nan"))]),
+        ):
+            with self.subTest(wrong=str(wrong)[:60]), self.assertRaises(WireError):
+                wrong.encode()
 
     def test_random_chunks(self):
         seed = random.randrange(1 << 32)

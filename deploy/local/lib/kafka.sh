@@ -149,4 +149,4 @@ kafka_create_topics() {
 kafka_topics_created() { martlet_tool topics create --kafka "$kafka_bootstrap" >"$1" 2>&1; }
 
 # The catalogue is code; the embedded broker has no admin interface and takes it as name:partitions,…
-kafka_topics() { printf 'telemetry:12,device-events:12,dead-letters:12'; }
+kafka_topics() { printf 'telemetry:12,device-events:12,dead-letters:12,registry.devices:12,registry.types:1'; }

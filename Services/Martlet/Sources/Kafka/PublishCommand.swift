@@ -156,7 +156,8 @@ struct KafkaTarget: RecordTarget {
     func enqueue(_ record: TopicForm.Encoded, line: Int) throws {
         // The queue is bounded by librdkafka; half of it is plenty, and then `settle` waits.
         try record.key.withUnsafeBytes { key in
-            try record.value.withUnsafeBytes { value in try producer.enqueue(to: topic, key: key, value: value, tag: UInt64(line)) }
+            guard let value = record.value else { return try producer.enqueueTombstone(to: topic, key: key, tag: UInt64(line)) }
+            try value.withUnsafeBytes { value in try producer.enqueue(to: topic, key: key, value: value, tag: UInt64(line)) }
         }
     }
 

@@ -64,6 +64,7 @@ enum TailCommand {
             .init("martlet tail telemetry --device pump-7 | jq .samples", "one device"),
             .init(
                 "martlet tail dead-letters --from beginning --no-follow | jq -r .reasonCode | sort | uniq -c", "why messages were refused"),
+            .init("martlet tail registry.devices --from beginning --no-follow", "how every device stands, deletions included"),
             .init("martlet tail device-events --from -10 --count 10", "a look at the last ones"),
         ],
         positionals: [topic],
@@ -104,8 +105,8 @@ enum TailCommand {
             "topic": .string(record.topic), "partition": .int(Int64(record.partition)), "offset": .int(record.offset),
         ])
         do {
-            let decoded = try form.decode(record.value)
-            if let device, decoded.subject != device { return nil }
+            let decoded = record.isTombstone ? try form.decodeTombstone(record.key) : try form.decode(record.value)
+            if let device, decoded.device != device { return nil }
             return JSONValue.object(decoded.members + [JSONValue.Member(name: "kafka", value: place)]).text
         } catch {
             guard device == nil else { return nil }

@@ -4,7 +4,7 @@ import Wire
 
 extension DeadLetter: JSONRecord {
     /// The identity is a device id whenever ingestion could tell it.
-    var subject: String? { identity }
+    var aboutDevice: String? { identity }
 
     /// A payload that is printable text stands as `payload`, every other one as `payloadBase64`.
     var json: [JSONValue.Member] {

@@ -2,7 +2,7 @@ import Domain
 import Wire
 
 extension DeviceEvent: JSONRecord {
-    var subject: String? { device.text }
+    var aboutDevice: String? { device.text }
 
     var json: [JSONValue.Member] {
         let form = JSONValue.object([

@@ -13,30 +13,34 @@ protocol JSONRecord: WireMessage {
     var json: [JSONValue.Member] { get }
     init(json: JSONValue) throws(RecordProblem)
     /// The device it is about, when it is about one.
-    var subject: String? { get }
+    var aboutDevice: String? { get }
 }
 
 /// Any platform topic, as the Kafka commands see it: its bytes in, JSON out, and back.
 struct TopicForm: Sendable {
     struct Decoded: Sendable {
         let members: [JSONValue.Member]
-        let subject: String?
+        let device: String?
     }
 
     struct Encoded: Sendable {
         let key: [UInt8]
-        let value: [UInt8]
+        /// nil: a tombstone, the record that says that the key's subject is gone.
+        let value: [UInt8]?
     }
 
     let topic: AnyTopic
     let decode: @Sendable (UnsafeRawBufferPointer) throws -> Decoded
     let encode: @Sendable (JSONValue) throws -> Encoded
+    /// What a record without a value says, by its key.
+    let decodeTombstone: @Sendable (UnsafeRawBufferPointer) throws -> Decoded
 
     private init<Message: JSONRecord>(_ topic: Topic<Message>) {
         self.topic = AnyTopic(topic)
+        decodeTombstone = { _ in throw RecordProblem("a record without a value, in a topic that is not compacted") }
         decode = { bytes in
             let message = try Message(decoding: bytes)
-            return Decoded(members: message.json, subject: message.subject)
+            return Decoded(members: message.json, device: message.aboutDevice)
         }
         encode = { json in
             let message = try Message(json: json)
@@ -44,7 +48,33 @@ struct TopicForm: Sendable {
         }
     }
 
-    static let all = [TopicForm(Topics.telemetry), TopicForm(Topics.deviceEvents), TopicForm(Topics.deadLetters)]
+    /// A topic of states: the JSON of a tombstone has the subject's name and `"deleted":true`.
+    private init<Message: JSONRecord & StateMessage>(states topic: Topic<Message>, named member: String) {
+        let records = TopicForm(topic)
+        self.topic = records.topic
+        decode = records.decode
+        decodeTombstone = { key in
+            let text = "\(try Message.subject(ofKey: key))"
+            return Decoded(
+                members: [.init(name: member, value: .string(text)), .init(name: "deleted", value: .bool(true))],
+                device: member == "device" ? text : nil)
+        }
+        encode = { json in
+            guard json["deleted"] != nil else { return try records.encode(json) }
+            try json.allow([member, "deleted", "kafka"], in: "a deletion")
+            guard json["deleted"] == .bool(true) else { throw RecordProblem("'deleted' can only be true") }
+            let key = Array(try json.string(member).utf8)
+            do { _ = try key.withUnsafeBytes { try Message.subject(ofKey: $0) } } catch {
+                throw RecordProblem("'\(member)' is no key of \(topic.name)")
+            }
+            return Encoded(key: key, value: nil)
+        }
+    }
+
+    static let all = [
+        TopicForm(Topics.telemetry), TopicForm(Topics.deviceEvents), TopicForm(Topics.deadLetters),
+        TopicForm(states: Topics.registryDevices, named: "device"), TopicForm(states: Topics.registryTypes, named: "type"),
+    ]
     static let names = all.map(\.topic.name)
 
     static func named(_ name: String) -> TopicForm? { all.first { $0.topic.name == name } }
