@@ -33,7 +33,7 @@ struct FaultPlan: Sendable {
 enum FaultPoints {
     static let ingestion = ["in-batch", "after-produce", "between-reports", "after-report", "after-acknowledge"].map { "ingestion.\($0)" }
     static let writer = [
-        "assigned", "begin", "resolve", "lock", "plan", "copy", "ledger", "dead_letters", "offsets", "commit", "offset_commit",
+        "assigned", "begin", "resolve", "lock", "plan", "copying", "copy", "ledger", "dead_letters", "offsets", "commit", "offset_commit",
     ].map { "writer.\($0)" }
 }
 

@@ -5,17 +5,21 @@ import Testing
 /// A writer that was stopped past its session comes back and finds its partitions in other hands.
 @Suite("A stopped writer", .serialized, .blockingThreads, .requiresOwnKafka, .requiresFaultBuild)
 struct ZombieTests {
-    @Test("stopped just before its transaction, and at random moments: what it still holds is not written")
-    func isFenced() async throws {
+    /// In the middle of a COPY it holds locks that no timeout of PostgreSQL's takes from it.
+    @Test(
+        "stopped before its transaction or in the middle, and at random moments: it blocks nobody, what it still holds is not written",
+        arguments: ["writer.resolve", "writer.copying"])
+    func isFenced(point: String) async throws {
         try await FaultStack.with { stack in
             let scene = ZombieScene(stack: stack)
             let rounds = FaultPlan.current.isLong ? 20 : 2
             // Without numbers in the readings only the offsets can keep its rows out.
-            let verdict = try await scene.play("zombie", rounds: rounds)
-            FaultPlan.current.say("zombie: stopped \(rounds) times, fenced \(Int(scene.fenced())) times; \(verdict)")
+            let verdict = try await scene.play("zombie", at: point, rounds: rounds)
+            FaultPlan.current.say("zombie: at \(point) and later stopped \(rounds) times, fenced \(Int(scene.fenced())) times; \(verdict)")
             #expect(verdict.isClean && verdict.acknowledged > 0, "\(verdict)")
             #expect(verdict.records.repeated == 0, "\(verdict)")
-            #expect(scene.fenced() >= 1, "the writer met no fence; log: \(stack.writer.log)")
+            // In the middle of its COPY it lost its session, and asks where to go on before it writes again.
+            if point == "writer.resolve" { #expect(scene.fenced() >= 1, "the writer met no fence; log: \(stack.writer.log)") }
             return verdict.isClean
         }
     }
@@ -27,12 +31,14 @@ struct ZombieScene: Sendable {
 
     func fenced() -> Double { stack.writer.count("iot_write_fenced_total") }
 
-    func play(_ name: String, rounds: Int, settings: [String: String] = [:]) async throws -> FaultVerdict {
+    func play(
+        _ name: String, at point: String = "writer.resolve", rounds: Int, settings: [String: String] = [:]
+    ) async throws -> FaultVerdict {
         var random = FaultPlan.current.random(name)
         let other = try stack.anotherWriter()
         try await stack.writer.stop(SIGTERM)
         let fleet = try FaultFleet(name, on: stack, options: ["--unnumbered"])
-        let stopping = settings.merging(["FAULT_POINT": "writer.resolve:10", "FAULT_ACTION": "stop"]) { $1 }
+        let stopping = settings.merging(["FAULT_POINT": "\(point):10", "FAULT_ACTION": "stop"]) { $1 }
         try stack.writer.start(.faults, stopping)
         try await eventually("the writer has stopped itself", within: 60) { processState(stack.writer.pid) == "T" }
         try other.start(.faults, settings)

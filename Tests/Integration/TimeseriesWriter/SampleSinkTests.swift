@@ -75,6 +75,29 @@ struct SampleSinkTests {
         }
     }
 
+    @Test func aSessionThatWaitsForCopyDataIsEndedAndNoOther() async throws {
+        try await withPostgresDatabase { url, _ in
+            let fixture = try SinkFixture(url)
+            let options = PostgresOptions(applicationName: "writer")
+            let (stopped, idle) = (try PostgresConnection(url, options), try PostgresConnection(url, options))
+            let (stranger, active) = (try fixture.connect(), try PostgresConnection(url, options))
+            try idle.execute("BEGIN; SELECT 1")
+            let copy = "COPY timeseries.devices (id) FROM STDIN (FORMAT binary)"
+            var ended: [Int] = []
+            let error = #expect(throws: PostgresError.self) {
+                try stopped.copyIn(copy) { _ in
+                    // It has not waited so long; another program's sessions are not its own; now.
+                    ended.append(try StoppedSessions.end(waiting: .seconds(60), on: active))
+                    ended.append(try StoppedSessions.end(waiting: .zero, on: stranger))
+                    ended.append(try StoppedSessions.end(waiting: .zero, on: active))
+                }
+            }
+            #expect(ended == [0, 0, 1])
+            #expect(error?.isConnectionLoss == true)
+            try idle.execute("COMMIT")
+        }
+    }
+
     @Test func aWriterThatIsNotWhereTheDatabaseIsWritesNothing() async throws {
         try await withPostgresDatabase { url, _ in
             let fixture = try SinkFixture(url)

@@ -63,6 +63,10 @@ final class PostgresSampleSink: SampleSink {
         } catch {
             // They have taken in the batch already, and nobody knows whether the database has.
             ledgers.removeAll()
+            if let error = error as? PostgresError, error.state == .lockNotAvailable {
+                let ended = try StoppedSessions.end(on: connection)
+                if ended > 0 { throw SinkError.blocked(sessionsEnded: ended) }
+            }
             throw error
         }
     }

@@ -1,3 +1,4 @@
+import FaultPoints
 import PostgresClient
 
 /// Writes the rows of a batch with COPY: into the day partitions, and those older than the horizon into `late_samples`.
@@ -25,6 +26,7 @@ struct SampleRows {
             "COPY timeseries.\(table) (time, value_double, value_int, series_id, quality, value_bool, value_text) "
                 + "FROM STDIN (FORMAT binary)"
         ) { writer in
+            faultPoint("writer.copying")
             for number in order {
                 let row = rows[Int(number)]
                 guard belongs(row) else { continue }

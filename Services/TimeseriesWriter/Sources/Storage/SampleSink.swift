@@ -21,6 +21,8 @@ enum SinkError: Error, CustomStringConvertible {
     case fenced(TopicPartition, stored: Int64?, expected: Int64?)
     /// A ledger row was changed by somebody else since it was read.
     case ledgerConflict(touched: Int, written: Int)
+    /// Another writer was stopped in the middle of its transaction and held the locks.
+    case blocked(sessionsEnded: Int)
 
     var description: String {
         switch self {
@@ -29,6 +31,9 @@ enum SinkError: Error, CustomStringConvertible {
                 + "\(expected.map(String.init) ?? "none"); nothing was written, going on from the database's offset"
         case .ledgerConflict(let touched, let written):
             "another writer changed \(touched - written) of \(touched) stream ledgers; nothing was written, trying again"
+        case .blocked(let count):
+            "another writer was stopped in the middle of a COPY and kept its locks; \(count) of its sessions with PostgreSQL were ended, "
+                + "nothing was written, trying again"
         }
     }
 }

@@ -81,7 +81,12 @@ private final class SealingSession {
             return
         }
         let row = try connection.query("SELECT pg_try_advisory_lock(hashtext('timeseries.seal'), 0)").first
-        guard let row, try row.get(0, as: Bool.self) else { return }
+        guard let row, try row.get(0, as: Bool.self) else {
+            // The leader may be one that was stopped; its locks would keep everybody from sealing.
+            let ended = try StoppedSessions.end(on: connection)
+            if ended > 0 { loop.logger.warning("ended sessions of a stopped replica that was sealing", metadata: ["sessions": "\(ended)"]) }
+            return
+        }
         isLeader = true
         due = .now
         loop.metrics.isLeader.set(1)
