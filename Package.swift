@@ -25,6 +25,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let targets: [Target] =
     [
         system("CRdkafka"), system("CPostgres"), system("CMosquitto"), system("CMicrohttpd"), system("CGnuTLS"),
+        system("COpenSSL"),
 
         shared("Domain"),
         shared("Logging"),
@@ -34,6 +35,8 @@ let targets: [Target] =
         shared("FaultPoints"),
 
         shared("Wire", ["Domain"], exclude: ["FORMAT.md"]),
+
+        shared("Crypto", ["COpenSSL"]),
 
         shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics", "Threads"]),
         shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics", "Threads"]),
@@ -72,6 +75,7 @@ let targets: [Target] =
         tests("MetricsTests", ["Metrics"]),
         tests("SpellingTests", ["Spelling"]),
         tests("ThreadsTests", ["Threads"]),
+        tests("CryptoTests", ["Crypto", "TestSupport"]),
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
         tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),
         tests("KafkaClientTests", ["KafkaClient", "CRdkafka", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),

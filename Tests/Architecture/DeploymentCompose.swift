@@ -96,7 +96,7 @@ struct DeploymentDockerfile {
     static let packages: [String: (build: String, runtime: String)] = [
         "pq": ("libpq-dev", "libpq5"), "rdkafka": ("librdkafka-dev", "librdkafka1"), "mosquitto": ("libmosquitto-dev", "libmosquitto1"),
         "microhttpd": ("libmicrohttpd-dev", "libmicrohttpd12"), "gnutls": ("libgnutls28-dev", "libgnutls30"),
-        "hiredis": ("libhiredis-dev", "libhiredis0.14"),
+        "crypto": ("libssl-dev", "libssl3"), "hiredis": ("libhiredis-dev", "libhiredis0.14"),
     ]
 
     func problems() -> [String] {

@@ -2,7 +2,7 @@
 # Debian packages: only what is missing gets installed.
 
 # Headers and libraries behind the C targets of Shared/.
-packages_build=(libpq-dev librdkafka-dev libmosquitto-dev libmicrohttpd-dev libgnutls28-dev)
+packages_build=(libpq-dev librdkafka-dev libmosquitto-dev libmicrohttpd-dev libgnutls28-dev libssl-dev)
 # Servers and the programs that the scripts and their examples call.
 packages_servers=(postgresql-15 redis-server mosquitto)
 packages_tools=(mosquitto-clients redis-tools curl iproute2 procps python3)
