@@ -31,6 +31,7 @@ let targets: [Target] =
         shared("Logging"),
         shared("Metrics"),
         shared("Spelling"),
+        shared("JSON"),
         shared("Threads"),
         shared("FaultPoints"),
 
@@ -44,7 +45,7 @@ let targets: [Target] =
         shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 
-        shared("HTTPKit", ["HTTPServer", "Domain", "Logging", "Metrics"]),
+        shared("HTTPKit", ["HTTPServer", "Domain", "JSON", "Logging", "Metrics"]),
         shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics", "Spelling", "Threads"]),
     ]
     + service(
@@ -63,7 +64,7 @@ let targets: [Target] =
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
-        ["Domain", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
+        ["Domain", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
     + [
         .target(name: "FixedPort", path: "Services/DevKafka/FixedPort"),
         .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka", "FixedPort"], path: "Services/DevKafka/Main"),
@@ -74,6 +75,7 @@ let targets: [Target] =
         tests("LoggingTests", ["Logging"]),
         tests("MetricsTests", ["Metrics"]),
         tests("SpellingTests", ["Spelling"]),
+        tests("JSONTests", ["JSON", "TestSupport"]),
         tests("ThreadsTests", ["Threads"]),
         tests("CryptoTests", ["Crypto", "TestSupport"]),
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
@@ -81,19 +83,19 @@ let targets: [Target] =
         tests("KafkaClientTests", ["KafkaClient", "CRdkafka", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
         tests("MQTTClientTests", ["MQTTClient"]),
         tests("HTTPServerTests", ["HTTPServer", "Logging", "Metrics", "TestSupport"]),
-        tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
+        tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "JSON", "Logging", "Metrics", "TestSupport"]),
         tests("ServiceKitTests", ["ServiceKit", "Domain", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests(
             "IngestionTests",
             ["Ingestion", "DeviceJSON", "MQTTClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests(
             "TimeseriesWriterTests", ["TimeseriesWriter", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
-        tests("MartletToolTests", ["MartletTool", "Wire", "Domain", "TestSupport"]),
+        tests("MartletToolTests", ["MartletTool", "JSON", "Wire", "Domain", "TestSupport"]),
         tests(
             "Integration",
             [
-                "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "Wire", "Domain", "Logging", "Metrics",
-                "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
+                "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "JSON", "Wire", "Domain",
+                "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
             ]),
         tests("EndToEnd", ["TestSupport"]),
         tests("Architecture", ["TestSupport"]),

@@ -75,6 +75,8 @@ public struct OpenAPIDocument: Sendable {
             case .literal(let text):
                 text.split { !($0.isLetter || $0.isNumber) }.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
             case .parameter(let name): "By" + name.prefix(1).uppercased() + name.dropFirst()
+            case .action(let name, let word):
+                "By" + name.prefix(1).uppercased() + name.dropFirst() + word.prefix(1).uppercased() + word.dropFirst()
             }
         }
         return route.method.rawValue.lowercased() + words.joined()

@@ -11,7 +11,8 @@ public struct Route: Sendable {
     }
 
     public let method: HTTPMethod
-    /// Template: `/v1/devices/{id}/latest`. A placeholder is a whole segment and names a path parameter.
+    /// Template: `/v1/devices/{id}/latest`. A placeholder is a whole segment and names a path parameter; an action may follow it:
+    /// `/v1/devices/{id}:purge`.
     public let path: String
     public let summary: String
     public let parameters: [any ParameterDeclaration]
@@ -89,10 +90,24 @@ public struct ResponseSpecification: Sendable {
 enum Segment: Hashable {
     case literal(String)
     case parameter(String)
+    /// A placeholder with a word behind a colon; what comes before the segment's last colon is the value.
+    case action(parameter: String, word: String)
 
     static func parse(_ template: String) -> [Segment] {
         template.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { part in
-            part.hasPrefix("{") && part.hasSuffix("}") ? .parameter(String(part.dropFirst().dropLast())) : .literal(String(part))
+            guard part.hasPrefix("{"), let end = part.firstIndex(of: "}") else { return .literal(String(part)) }
+            let name = String(part[part.index(after: part.startIndex)..<end])
+            let rest = part[part.index(after: end)...]
+            if rest.isEmpty { return .parameter(name) }
+            return rest.hasPrefix(":") ? .action(parameter: name, word: String(rest.dropFirst())) : .literal(String(part))
+        }
+    }
+
+    /// The path parameter that it stands for.
+    var parameter: String? {
+        switch self {
+        case .literal: nil
+        case .parameter(let name), .action(let name, _): name
         }
     }
 }

@@ -9,7 +9,8 @@ public struct RouterError: Error, Sendable, CustomStringConvertible {
 
 /// Finds the route of a request, calls it, and turns what it throws into problem+json.
 ///
-/// Literal segments win over placeholders. A path with a trailing slash is another path than one without: it is not found. `HEAD` goes to
+/// Literal segments win over actions (`{id}:purge`), which win over placeholders where they know the method. A path with a trailing slash
+/// is another path than one without: it is not found. `HEAD` goes to
 /// the route of `GET`, `OPTIONS` is answered with `Allow`. Query parameters that the route does not declare are refused, so that a
 /// mistyped name does not silently give the default.
 public struct Router: Sendable {
@@ -74,14 +75,14 @@ public struct Router: Sendable {
 
     private func match(_ request: HTTPRequest) -> Match {
         var values: [String] = []
-        guard let node = root.find(decodedSegments(request.path)[...], &values) else { return .none }
-        let wanted = request.method == .head && node.routes[.head] == nil ? .get : request.method
+        guard let node = root.find(decodedSegments(request.path)[...], request.method, &values) else { return .none }
+        let wanted = node.method(for: request.method)
         guard let route = node.routes[wanted] else {
             var allowed = Set(node.routes.keys.map(\.rawValue)).union(["OPTIONS"])
             if allowed.contains("GET") { allowed.insert("HEAD") }
             return .otherMethods(template: node.routes.values.map(\.path).min() ?? "", allowed: allowed.sorted())
         }
-        let names = route.segments.compactMap { if case .parameter(let name) = $0 { name } else { nil } }
+        let names = route.segments.compactMap(\.parameter)
         return .found(route, Dictionary(uniqueKeysWithValues: zip(names, values)))
     }
 
@@ -155,6 +156,8 @@ public struct Router: Sendable {
 private struct Node: Sendable {
     var literals: [String: Node] = [:]
     private var placeholder: [Node] = []  // none or one: a struct cannot hold itself
+    /// By the word behind the colon.
+    private var actions: [String: Node] = [:]
     var routes: [HTTPMethod: Route] = [:]
 
     init() {}
@@ -181,17 +184,43 @@ private struct Node: Sendable {
             var child = placeholder.first ?? Node()
             try child.insert(route, rest.dropFirst(), names + [name])
             placeholder = [child]
+        case .action(let name, let word):
+            var child = actions[word] ?? Node()
+            try child.insert(route, rest.dropFirst(), names + [name])
+            actions[word] = child
         }
     }
 
-    /// Depth first, literals before the placeholder; an empty segment never fills a placeholder.
-    func find(_ rest: ArraySlice<String>, _ values: inout [String]) -> Node? {
+    /// `HEAD` goes where `GET` does.
+    func method(for method: HTTPMethod) -> HTTPMethod { method == .head && routes[.head] == nil ? .get : method }
+
+    /// Depth first: literals, actions, the placeholder; an empty segment never fills a placeholder. A node that does not know the method
+    /// is found only when no other fits the path.
+    func find(_ rest: ArraySlice<String>, _ wanted: HTTPMethod, _ values: inout [String]) -> Node? {
         guard let segment = rest.first else { return routes.isEmpty ? nil : self }
-        if let found = literals[segment]?.find(rest.dropFirst(), &values) { return found }
-        guard !segment.isEmpty, let child = placeholder.first else { return nil }
-        values.append(segment)
-        if let found = child.find(rest.dropFirst(), &values) { return found }
-        values.removeLast()
-        return nil
+        if let found = literals[segment]?.find(rest.dropFirst(), wanted, &values) { return found }
+        var second: (node: Node, values: [String])?
+        for (child, value) in candidates(segment) {
+            var taken = values + [value]
+            guard let found = child.find(rest.dropFirst(), wanted, &taken) else { continue }
+            guard found.routes[found.method(for: wanted)] == nil else {
+                values = taken
+                return found
+            }
+            second = second ?? (found, taken)
+        }
+        if let second { values = second.values }
+        return second?.node
+    }
+
+    private func candidates(_ segment: String) -> [(Node, String)] {
+        guard !segment.isEmpty else { return [] }
+        var found = placeholder.map { ($0, segment) }
+        if let colon = segment.lastIndex(of: ":"), colon > segment.startIndex,
+            let child = actions[String(segment[segment.index(after: colon)...])]
+        {
+            found.insert((child, String(segment[..<colon])), at: 0)
+        }
+        return found
     }
 }

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import MQTTClient
 
 /// The MQTT connections of a fleet, all on the caller's thread: who is connected, what waits for its PUBACK, how long PUBACKs take.

@@ -1,3 +1,5 @@
+import JSON
+
 /// The ledger's first line: the fleet plan as one line of JSON, so that `head -1` shows what a ledger is about.
 extension FleetPlan {
     static let ledgerFormat = "martlet-ledger"
@@ -42,20 +44,5 @@ extension FleetPlan {
         self.init(
             seed: seed, prefix: prefix, devices: Int(devices), shape: shape, stream: stream, step: step, topic: topic, qos: Int(qos),
             isUnnumbered: header["unnumbered"]?.boolValue ?? false, spread: spread)
-    }
-}
-
-extension JSONValue {
-    var intValue: Int64? { if case .int(let value) = self { value } else { nil } }
-    var stringValue: String? { if case .string(let value) = self { value } else { nil } }
-    var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
-    var arrayValue: [JSONValue]? { if case .array(let values) = self { values } else { nil } }
-
-    var unsignedValue: UInt64? {
-        switch self {
-        case .int(let value): UInt64(exactly: value)
-        case .unsigned(let value): value
-        default: nil
-        }
     }
 }

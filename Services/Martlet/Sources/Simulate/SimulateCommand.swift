@@ -1,3 +1,4 @@
+import JSON
 import MQTTClient
 
 extension PayloadShape: ArgumentValue {}

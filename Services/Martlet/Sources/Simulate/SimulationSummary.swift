@@ -1,3 +1,5 @@
+import JSON
+
 /// What a simulation did, for people and for programs.
 struct SimulationSummary: Sendable {
     let plan: FleetPlan

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 
 extension VerificationReport {
     /// One JSON object. Counts without another word are readings, each of them one database row.

@@ -1,24 +1,27 @@
-import Dispatch
-import ServiceKit
+internal import Dispatch
 
 /// Waits between attempts: doubling, with jitter so that replicas do not come back in step, ended at once by shutdown.
-struct Backoff {
+public struct Backoff {
     private let first: Duration
     private let limit: Duration
     private let random: () -> Double
-    private(set) var attempts = 0
+    public private(set) var attempts = 0
 
-    /// - Parameter random: 0…1.
-    init(first: Duration = .milliseconds(100), limit: Duration = .seconds(5), random: @escaping () -> Double = { .random(in: 0...1) }) {
+    /// - Parameters:
+    ///   - first: before jitter.
+    ///   - random: 0…1.
+    public init(
+        first: Duration = .milliseconds(100), limit: Duration = .seconds(5), random: @escaping () -> Double = { .random(in: 0...1) }
+    ) {
         self.first = first
         self.limit = limit
         self.random = random
     }
 
-    mutating func reset() { attempts = 0 }
+    public mutating func reset() { attempts = 0 }
 
     /// The next delay: between half and all of first × 2^attempts, at most `limit`.
-    mutating func next() -> Duration {
+    public mutating func next() -> Duration {
         let whole = min(limit, first * (1 << min(attempts, 16)))
         attempts += 1
         return whole * (0.5 + 0.5 * random())
@@ -27,7 +30,7 @@ struct Backoff {
 
 extension ShutdownSignal {
     /// Blocks the calling thread until the end is asked for or `duration` is over.
-    func wait(atMost duration: Duration) {
+    public func wait(atMost duration: Duration) {
         let semaphore = DispatchSemaphore(value: 0)
         let hook = onShutdown { semaphore.signal() }
         defer { removeHook(hook) }

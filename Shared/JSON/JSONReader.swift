@@ -1,31 +1,48 @@
 /// Strict single-pass JSON reader (RFC 8259) with a bounded depth. For lines of tens of bytes to a megabyte.
-struct JSONReader {
-    struct Problem: Error, Hashable, CustomStringConvertible {
-        let reason: String
+public struct JSONReader {
+    /// Why a text was refused.
+    public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+        public enum Kind: Hashable, Sendable {
+            case syntax
+            case tooDeep
+            /// The member that stands twice in one object.
+            case duplicate(String)
+        }
+
+        public let kind: Kind
+        public let reason: String
         /// Bytes from the beginning of the text.
-        let offset: Int
-        var description: String { "\(reason) at byte \(offset)" }
+        public let offset: Int
+        public var description: String { "\(reason) at byte \(offset)" }
     }
 
-    static let maximumDepth = 32
+    /// Nesting that is read unless the caller sets another limit.
+    public static let maximumDepth = 32
 
     private let bytes: [UInt8]
+    private let depthLimit: Int
     private var position = 0
 
     /// The one value that `text` holds.
-    static func parse(_ text: String) throws(Problem) -> JSONValue { try parse(Array(text.utf8)) }
+    public static func parse(_ text: String) throws(Problem) -> JSONValue { try parse(Array(text.utf8)) }
 
-    static func parse(_ bytes: [UInt8]) throws(Problem) -> JSONValue {
-        var reader = JSONReader(bytes: bytes)
+    /// - Parameter maximumDepth: how many arrays and objects may lie within each other, the innermost value counted too.
+    public static func parse(_ bytes: [UInt8], maximumDepth: Int = maximumDepth) throws(Problem) -> JSONValue {
+        var reader = JSONReader(bytes: bytes, depthLimit: maximumDepth)
         let value = try reader.value(depth: 0)
         reader.skipSpace()
         guard reader.position == bytes.count else { throw reader.problem("text behind the value") }
         return value
     }
 
-    private init(bytes: [UInt8]) { self.bytes = bytes }
+    private init(bytes: [UInt8], depthLimit: Int) {
+        self.bytes = bytes
+        self.depthLimit = depthLimit
+    }
 
-    private func problem(_ reason: String) -> Problem { Problem(reason: reason, offset: position) }
+    private func problem(_ reason: String, _ kind: Problem.Kind = .syntax) -> Problem {
+        Problem(kind: kind, reason: reason, offset: position)
+    }
     private var current: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     private mutating func skipSpace() {
@@ -39,7 +56,7 @@ struct JSONReader {
     }
 
     private mutating func value(depth: Int) throws(Problem) -> JSONValue {
-        guard depth < Self.maximumDepth else { throw problem("nested deeper than \(Self.maximumDepth)") }
+        guard depth < depthLimit else { throw problem("nested deeper than \(depthLimit)", .tooDeep) }
         skipSpace()
         switch current {
         case UInt8(ascii: "{"): return try object(depth)
@@ -62,13 +79,14 @@ struct JSONReader {
     private mutating func object(_ depth: Int) throws(Problem) -> JSONValue {
         position += 1
         var members: [JSONValue.Member] = []
+        var names: Set<String> = []
         skipSpace()
         if take("}") { return .object(members) }
         while true {
             skipSpace()
             guard current == UInt8(ascii: "\"") else { throw problem("a member name is missing") }
             let name = try string()
-            guard !members.contains(where: { $0.name == name }) else { throw problem("member \"\(name)\" stands twice") }
+            guard names.insert(name).inserted else { throw problem("member \"\(name)\" stands twice", .duplicate(name)) }
             skipSpace()
             guard take(":") else { throw problem("':' is missing") }
             members.append(JSONValue.Member(name: name, value: try value(depth: depth + 1)))

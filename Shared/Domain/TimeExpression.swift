@@ -1,12 +1,10 @@
-import Domain
-
 /// A time as clients write it: `now`, relative (`-1h`, `+5m`, `now-1h30m`), RFC 3339, a date (midnight UTC), or a number since the Unix
 /// epoch whose size tells its unit (seconds, milliseconds, microseconds, nanoseconds).
-enum TimeExpression {
-    static let allowed = "now, -1h, RFC 3339, a date, or a number since the epoch in s, ms, µs or ns"
+public enum TimeExpression {
+    public static let allowed = "now, -1h, RFC 3339, a date, or a number since the epoch in s, ms, µs or ns"
 
     /// - Returns: nil when the text is none of these or outside the years 1 to 9999.
-    static func parse(_ text: String, now: Timestamp) -> Timestamp? {
+    public static func parse(_ text: String, now: Timestamp) -> Timestamp? {
         let time = relative(text, now: now) ?? number(text) ?? absolute(text)
         return time.flatMap { $0.isRepresentable ? $0 : nil }
     }
@@ -44,15 +42,15 @@ enum TimeExpression {
 }
 
 /// A length of time: whole numbers with `ms`, `s`, `m`, `h`, `d`, greatest first or not: `90s`, `1h30m`.
-enum DurationText {
-    static let allowed = "a positive duration: 500ms, 10s, 5m, 1h30m, 1d"
+public enum DurationText {
+    public static let allowed = "a positive duration: 500ms, 10s, 5m, 1h30m, 1d"
 
     private static let units: [(name: String, milliseconds: Int64)] = [
         ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
     ]
 
     /// - Returns: nil when the text is no duration, is zero, or is longer than 10,000 years.
-    static func parse(_ text: String) -> Duration? {
+    public static func parse(_ text: String) -> Duration? {
         var rest = text[...]
         var total: Int64 = 0
         while !rest.isEmpty {
@@ -69,7 +67,7 @@ enum DurationText {
     }
 
     /// The shortest way to write a duration in one unit; rounded up to whole milliseconds.
-    static func format(_ duration: Duration) -> String {
+    public static func format(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let milliseconds = seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
         let unit = units.last { milliseconds % $0.milliseconds == 0 && milliseconds >= $0.milliseconds } ?? units[0]

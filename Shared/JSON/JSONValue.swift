@@ -1,5 +1,5 @@
-/// JSON that keeps apart what `MetricValue` keeps apart: `21` is an integer, `21.0` a double. Members keep their order.
-enum JSONValue: Hashable, Sendable {
+/// A JSON value (RFC 8259) that keeps integers and doubles apart: `21` is an integer, `21.0` a double. Members keep their order.
+public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case int(Int64)
@@ -10,32 +10,37 @@ enum JSONValue: Hashable, Sendable {
     case array([JSONValue])
     case object([Member])
 
-    struct Member: Hashable, Sendable {
-        let name: String
-        let value: JSONValue
+    public struct Member: Hashable, Sendable {
+        public let name: String
+        public let value: JSONValue
+
+        public init(name: String, value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// A whole number in the form in which it is read back.
-    init(unsigned value: UInt64) { self = Int64(exactly: value).map(JSONValue.int) ?? .unsigned(value) }
+    public init(unsigned value: UInt64) { self = Int64(exactly: value).map(JSONValue.int) ?? .unsigned(value) }
 
     /// An object without the members whose value is `nil`.
-    static func object(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
+    public static func object(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
         .object(members.compactMap { name, value in value.map { Member(name: name, value: $0) } })
     }
 
-    subscript(_ name: String) -> JSONValue? {
+    public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value
     }
 
     /// The smallest JSON text on one line.
-    var text: String {
+    public var text: String {
         var text = ""
         write(into: &text)
         return text
     }
 
-    func write(into text: inout String) {
+    public func write(into text: inout String) {
         switch self {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
@@ -80,5 +85,31 @@ enum JSONValue: Hashable, Sendable {
             }
         }
         text += "\""
+    }
+}
+
+extension JSONValue {
+    public var intValue: Int64? { if case .int(let value) = self { value } else { nil } }
+    public var stringValue: String? { if case .string(let value) = self { value } else { nil } }
+    public var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
+    public var arrayValue: [JSONValue]? { if case .array(let values) = self { values } else { nil } }
+    public var objectValue: [Member]? { if case .object(let members) = self { members } else { nil } }
+
+    public var unsignedValue: UInt64? {
+        switch self {
+        case .int(let value): UInt64(exactly: value)
+        case .unsigned(let value): value
+        default: nil
+        }
+    }
+
+    /// Any number, integers rounded to the nearest double.
+    public var doubleValue: Double? {
+        switch self {
+        case .int(let value): Double(value)
+        case .unsigned(let value): Double(value)
+        case .double(let value): value
+        default: nil
+        }
     }
 }

@@ -1,7 +1,6 @@
+import JSON
 import TestSupport
 import Testing
-
-@testable import MartletTool
 
 @Suite("JSON values")
 struct JSONTests {
