@@ -63,6 +63,14 @@ let targets: [Target] =
             .embedInCode("Migrations/m0005_sealed_readings.sql"),
         ])
     + service(
+        "DeviceRegistry", folder: "DeviceRegistry", executable: "device-registry",
+        [
+            "Domain", "FaultPoints", "JSON", "Logging", "Metrics", "Spelling", "Wire", "KafkaClient", "PostgresClient", "HTTPServer",
+            "HTTPKit",
+            "ServiceKit",
+        ],
+        resources: [.embedInCode("Migrations/m0001_init.sql")])
+    + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
         ["Domain", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
     + [
@@ -90,11 +98,14 @@ let targets: [Target] =
             ["Ingestion", "DeviceJSON", "MQTTClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests(
             "TimeseriesWriterTests", ["TimeseriesWriter", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
+        tests(
+            "DeviceRegistryTests",
+            ["DeviceRegistry", "JSON", "PostgresClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests("MartletToolTests", ["MartletTool", "JSON", "Wire", "Domain", "TestSupport"]),
         tests(
             "Integration",
             [
-                "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "JSON", "Wire", "Domain",
+                "DeviceRegistry", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "JSON", "Wire", "Domain",
                 "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
             ]),
         tests("EndToEnd", ["TestSupport"]),
@@ -116,6 +127,7 @@ let package = Package(
     products: [
         .executable(name: "ingestion", targets: ["ingestion"]),
         .executable(name: "timeseries-writer", targets: ["timeseries-writer"]),
+        .executable(name: "device-registry", targets: ["device-registry"]),
         .executable(name: "martlet", targets: ["martlet"]),
         .executable(name: "dev-kafka", targets: ["dev-kafka"]),
         .library(name: "Wire", targets: ["Wire", "Domain"]),

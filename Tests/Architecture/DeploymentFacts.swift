@@ -40,7 +40,10 @@ struct DeploymentFacts {
 
     private static func scan() throws -> DeploymentFacts {
         let manifest = try text("Package.swift")
-        let folders = ["ingestion": "Ingestion", "timeseries-writer": "TimeseriesWriter", "martlet": "Martlet", "dev-kafka": "DevKafka"]
+        let folders = [
+            "ingestion": "Ingestion", "timeseries-writer": "TimeseriesWriter", "device-registry": "DeviceRegistry", "martlet": "Martlet",
+            "dev-kafka": "DevKafka",
+        ]
         let common = try keys(in: files(below: "Shared/ServiceKit", endings: [".swift"]))
         var environment: [String: Set<String>] = [:]
         var ports: [String: Int] = [:]

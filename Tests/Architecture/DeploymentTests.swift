@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test func factsAreFound() {
-        #expect(facts.executables == ["ingestion", "timeseries-writer", "martlet", "dev-kafka"])
+        #expect(facts.executables == ["ingestion", "timeseries-writer", "device-registry", "martlet", "dev-kafka"])
         #expect(facts.services == Set(facts.ports.keys))
         #expect(facts.libraries.isSuperset(of: ["pq", "rdkafka", "mosquitto", "microhttpd"]))
         #expect(facts.environment["ingestion"]?.isSuperset(of: ["MARTLET_HTTP_PORT", "MARTLET_MQTT_HOST"]) == true)

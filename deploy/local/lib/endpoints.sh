@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Where everything answers, for people and for programs.
 
-endpoints_names=(postgres redis mosquitto kafka ingestion timeseries-writer devices)
+endpoints_names=(postgres redis mosquitto kafka device-registry ingestion timeseries-writer devices)
 
 endpoint_url() {
     case $1 in
@@ -9,7 +9,7 @@ endpoint_url() {
     redis) printf 'redis://127.0.0.1:%s' "$(state_get redis.port)" ;;
     mosquitto) printf 'mqtt://127.0.0.1:%s' "$(state_get mosquitto.port)" ;;
     kafka) state_get kafka.bootstrap ;;
-    ingestion | timeseries-writer) printf 'http://127.0.0.1:%s' "$(state_get "$1.port")" ;;
+    ingestion | timeseries-writer | device-registry) printf 'http://127.0.0.1:%s' "$(state_get "$1.port")" ;;
     devices) printf '%s' "$devices_ledger" ;;
     esac
 }
@@ -31,7 +31,7 @@ endpoint_health() {
     postgres) postgres_find && postgres_answers "$bin" "$(state_get postgres.port)" ;;
     redis) redis_answers "$(state_get redis.port)" ;;
     mosquitto | kafka) port_answers "$(state_get "$1.port")" ;;
-    ingestion | timeseries-writer) http_ready "$(state_get "$1.port")" ;;
+    ingestion | timeseries-writer | device-registry) http_ready "$(state_get "$1.port")" ;;
     devices) true ;;
     esac && printf healthy || printf unhealthy
 }
@@ -48,14 +48,16 @@ endpoint_version() {
 }
 
 endpoints_print() {
-    local ingestion writer mqtt
+    local ingestion writer registry mqtt
     ingestion=$(endpoint_url ingestion) writer=$(endpoint_url timeseries-writer) mqtt=$(state_get mosquitto.port)
+    registry=$(endpoint_url device-registry)
     cat <<TEXT
 
   MQTT                $(endpoint_url mosquitto)
   Kafka               $(endpoint_url kafka) ($(state_get kafka.kind))
   ingestion           $ingestion   /v1/sources /metrics /readyz /openapi.json
   timeseries-writer   $writer   /v1/devices/{id}/latest /metrics /readyz /openapi.json
+  device-registry     $registry   /v1/devices /v1/types /v1/groups /v1/audit /metrics /readyz /openapi.json
   PostgreSQL          psql "\$(cat $local_folder/postgres.url)"
   Redis               $(endpoint_url redis)
   logs                $logs_folder/
@@ -64,6 +66,7 @@ endpoints_print() {
     mosquitto_pub -p $mqtt -t sensor/pump-7/telemetry -q 1 -m '{"sensor_id":"pump-7","type":"temperature","value":21.5,"unit":"C"}'
     curl -s $writer/v1/devices/pump-7/latest
     curl -s '$writer/v1/devices/pump-7/series/temperature?from=-1h'
+    curl -s -X PUT $registry/v1/devices/pump-7 --json '{"type":"sensor","name":"Pump 7","labels":{"site":"north"}}'
     $binaries/martlet tail telemetry --kafka $(endpoint_url kafka) --device pump-7
     $repository/deploy/local/status
 

@@ -18,7 +18,7 @@ kafka_choose() {
     fi
 }
 
-kafka_in_use() { process_runs kafka || process_runs ingestion || process_runs timeseries-writer; }
+kafka_in_use() { process_runs kafka || process_runs ingestion || process_runs timeseries-writer || process_runs device-registry; }
 
 kafka_start() {
     local before

@@ -2,7 +2,7 @@
 # The whole stack in order of dependence, and how it is taken down again.
 
 # Users of a thing stop before the thing.
-stack_stop_order=(devices timeseries-writer ingestion kafka mosquitto redis postgres)
+stack_stop_order=(devices timeseries-writer ingestion device-registry kafka mosquitto redis postgres)
 
 stack_stop_one() {
     if ! process_runs "$1"; then

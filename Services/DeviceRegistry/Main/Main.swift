@@ -1,0 +1,6 @@
+import DeviceRegistry
+
+@main
+struct Main {
+    static func main() async { await DeviceRegistryService.main() }
+}

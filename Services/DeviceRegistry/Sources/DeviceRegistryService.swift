@@ -1,0 +1,80 @@
+internal import Domain
+internal import HTTPKit
+internal import Logging
+internal import PostgresClient
+public import ServiceKit
+
+/// PostgreSQL schema `registry`, its HTTP API, and the topics that tell every other service who the devices are. Wiring only.
+public enum DeviceRegistryService {
+    static let httpPort = 8083
+
+    /// The whole program.
+    public static func main() async -> Never { await ServiceMain.run(blueprint) }
+
+    public static let blueprint = ServiceBlueprint(
+        name: "device-registry", summary: "knows the devices, their types and groups, and tells all services through Kafka",
+        httpPort: httpPort, keys: DeviceRegistryKeys.table
+    ) { reader, context in
+        let config = DeviceRegistryConfig(reader, name: context.name)
+        let pool = PostgresPool(config.pool)
+        let status = RegistryStatus()
+        let database = RegistryDatabase(pool: pool, changed: {})
+        return ServiceParts(
+            services: [DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema"))],
+            routes: routes(database, now: context.now),
+            readiness: [
+                ReadinessCheck("database") {
+                    guard status.isMigrated else { return .notReady("the schema is not migrated yet") }
+                    try await database.isReachable()
+                    return .ready
+                }
+            ])
+    }
+
+    /// The service's own API.
+    static func routes(_ database: RegistryDatabase, now: @escaping @Sendable () -> Timestamp) -> RouteCollection {
+        let search = DeviceSearch(database: database)
+        return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
+            + DeviceListController(search: search).routes
+    }
+}
+
+/// Keeps the pool until everything that asks has stopped.
+struct DatabasePool: Service {
+    let name = "database-pool"
+    let pool: PostgresPool
+
+    func run() async {
+        await gracefulShutdown()
+        pool.close()
+    }
+}
+
+/// Brings the schema up to date, then waits for the end: a service that starts before its database waits for it.
+struct SchemaMigration: Service {
+    let name = "schema"
+    let config: DeviceRegistryConfig
+    let status: RegistryStatus
+    let logger: Logger
+
+    func run() async throws {
+        try await runOnDedicatedThread(name: "schema") { shutdown in try migrate(shutdown) }
+        await gracefulShutdown()
+    }
+
+    private func migrate(_ shutdown: ShutdownSignal) throws {
+        var backoff = Backoff()
+        while !shutdown.isShuttingDown {
+            do {
+                let connection = try PostgresConnection(config.postgresURL, PostgresOptions(applicationName: "device-registry-schema"))
+                let applied = try RegistrySchema.migrator.migrate(connection)
+                if !applied.isEmpty { logger.info("schema migrated", metadata: ["versions": "\(applied)"]) }
+                return status.migrated()
+            } catch let error as PostgresError where error.isRetriable {
+                let delay = backoff.next()
+                logger.warning("cannot migrate the schema yet, trying again", metadata: ["error": "\(error)", "delay": "\(delay)"])
+                shutdown.wait(atMost: delay)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Domain
+import Foundation
+import HTTPKit
+import HTTPServer
+import JSON
+import Logging
+import PostgresClient
+import Synchronization
+import TestSupport
+
+@testable import DeviceRegistry
+
+/// The registry's routes over a migrated database; requests go through the router, without a socket.
+struct RegistryFixture: Sendable {
+    let url: String
+    let router: Router
+    let pool: PostgresPool
+    let database: RegistryDatabase
+    /// How often a change was committed.
+    let changes: ChangeCount
+
+    final class ChangeCount: Sendable {
+        private let stored = Mutex(0)
+        var value: Int { stored.withLock { $0 } }
+        func add() { stored.withLock { $0 += 1 } }
+    }
+
+    struct Answer {
+        let status: Int
+        let headers: HTTPHeaders
+        let body: String
+
+        /// The body as JSON; null without one.
+        var json: JSONValue { (try? JSONReader.parse(body)) ?? .null }
+        var code: String? { json["code"]?.stringValue }
+        var field: String? { json["field"]?.stringValue }
+        var tag: String? { headers["ETag"] }
+    }
+
+    init(_ url: String, connections: Int = 4) throws {
+        self.url = url
+        try RegistrySchema.migrator.migrate(PostgresConnection(url, PostgresOptions(applicationName: "migrate")))
+        pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "registry"), size: connections, maxWaiting: 1_000))
+        let changes = ChangeCount()
+        self.changes = changes
+        database = RegistryDatabase(pool: pool, changed: { changes.add() })
+        router = try Router(
+            DeviceRegistryService.routes(database, now: { ServiceClock.now() }), logger: Logger(label: "test", level: .critical))
+    }
+
+    static func with(_ body: (RegistryFixture) async throws -> Void) async throws {
+        try await withPostgresDatabase { url, _ in
+            let fixture = try RegistryFixture(url)
+            try await body(fixture)
+            fixture.pool.close()
+        }
+    }
+
+    @discardableResult
+    func ask(_ method: HTTPMethod, _ target: String, _ body: String? = nil, _ headers: HTTPHeaders = [:]) async throws -> Answer {
+        var headers = headers
+        if body != nil, headers["Content-Type"] == nil {
+            headers["Content-Type"] = method == .patch ? "application/merge-patch+json" : "application/json"
+        }
+        let request = try HTTPRequest(method, target, headers: headers, body: Array((body ?? "").utf8))
+        let response = await router.respond(to: request)
+        return Answer(
+            status: response.status, headers: response.headers, body: String(decoding: try await response.collectBody(), as: UTF8.self))
+    }
+
+    /// Rows of a query as text, columns joined by `|`.
+    func rows(_ sql: String) throws -> [String] {
+        let connection = try PostgresConnection(url, PostgresOptions(applicationName: "test"))
+        return try connection.query(
+            "SELECT coalesce((SELECT string_agg(e.value, '|') FROM json_each_text(to_json(t)) e), '') FROM (\(sql)) t"
+        ).map { try $0.get(0) }
+    }
+
+    /// Everything that is stored, as text: two dumps are equal when nothing was changed.
+    func dump() throws -> [String] {
+        try ["types", "devices", "presence", "groups", "group_members", "outbox", "audit", "device_totals"].flatMap { table in
+            try rows("SELECT '\(table)', to_jsonb(x)::text FROM registry.\(table) x ORDER BY 2")
+        }
+    }
+}
+
+/// The wall clock, as a service has it.
+enum ServiceClock {
+    static func now() -> Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) }
+}
