@@ -46,7 +46,8 @@ import Testing
         let wanted: Set<String> = [
             "IngestionUnaccounted", "WriterUnaccounted", "WriterBehind", "WriterStalled", "ConsumerIncident", "DeadLetters",
             "DeadLetterShare",
-            "LateData", "SealingBehind", "SealingFails", "DiskNearlyFull", "DiskFillsUp", "ServiceDown", "ServiceMissing",
+            "LateData", "SealingBehind", "SealingFails", "RegistryBehind", "RegistryNotPublishing", "DiskNearlyFull", "DiskFillsUp",
+            "ServiceDown", "ServiceMissing",
         ]
         #expect(wanted.subtracting(alerts) == [])
     }
@@ -104,11 +105,9 @@ import Testing
         #expect(try dashboardProblems(DeploymentFacts.text(path)) == [])
     }
 
-    @Test func thePipelineShowsEveryStage() throws {
-        let text = try DeploymentFacts.text("deploy/grafana/dashboards/pipeline.json")
-        let asked = try GrafanaDashboard(text).panels.flatMap {
-            try ($0.targets ?? []).compactMap(\.expr).flatMap { try PromQL($0).metrics }
-        }
+    @Test func theDashboardsShowEveryMetric() throws {
+        let panels = try Self.dashboards.flatMap { try GrafanaDashboard(try DeploymentFacts.text($0)).panels }
+        let asked = try panels.flatMap { try ($0.targets ?? []).compactMap(\.expr).flatMap { try PromQL($0).metrics } }
         // The services' own metrics that no panel needs: they say what runs, or are the limit of another one.
         let unseen: Set<String> = ["iot_build_info", "iot_mqtt_batch_messages", "iot_write_batches_total"]
         for name in try exportedByServices().keys.sorted() where name.hasPrefix("iot_") && !unseen.contains(name) {

@@ -22,10 +22,10 @@ struct MetricsTests {
 
     @Test(
         "are those of the README's table and of the catalogue",
-        arguments: [("ingestion", "Ingestion"), ("timeseries-writer", "TimeseriesWriter")])
+        arguments: [("ingestion", "Ingestion"), ("timeseries-writer", "TimeseriesWriter"), ("device-registry", "DeviceRegistry")])
     func tables(name: String, folder: String) async throws {
         let stack = try await Stack.shared.value
-        let found = try await scrape(name == "ingestion" ? stack.ingestion : stack.writer, stack).metrics
+        let found = try await scrape(stack.service(name), stack).metrics
         let readme = try String(
             contentsOf: Binaries.root.appendingPathComponent("Services/\(folder)/README.md"), encoding: .utf8)
         let known = MetricCatalogue.table(inReadme: readme).merging(MetricCatalogue.ofRunningServices) { $1 }
@@ -40,6 +40,7 @@ struct MetricsTests {
         let stack = try await Stack.shared.value
         var scraped = try await scrape(stack.ingestion, stack)
         scraped.merge(try await scrape(stack.writer, stack))
+        scraped.merge(try await scrape(stack.registry, stack))
         let folder = Binaries.root.appendingPathComponent("deploy/grafana/dashboards")
         var expressions = 0
         for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {

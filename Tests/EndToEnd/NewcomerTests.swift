@@ -92,10 +92,10 @@ struct NewcomerTests {
 /// What the person on call may rely on in every service.
 @Suite("Every service", .serialized)
 struct EveryServiceTests {
-    @Test("answers health, readiness, metrics and its API description", arguments: ["ingestion", "timeseries-writer"])
+    @Test("answers health, readiness, metrics and its API description", arguments: ["ingestion", "timeseries-writer", "device-registry"])
     func standardEndpoints(name: String) async throws {
         let stack = try await Stack.shared.value
-        let service = name == "ingestion" ? stack.ingestion : stack.writer
+        let service = stack.service(name)
         #expect(try await service.get("/healthz").status == 200)
         #expect(try await service.get("/readyz").status == 200)
         #expect(try await service.get("/metrics").body.contains("# TYPE iot_"))
@@ -104,7 +104,7 @@ struct EveryServiceTests {
         #expect(missing.status == 404 && missing.body.contains(#""code""#), "\(missing)")
     }
 
-    @Test("explains its settings and refuses a bad one", arguments: ["ingestion", "timeseries-writer"])
+    @Test("explains its settings and refuses a bad one", arguments: ["ingestion", "timeseries-writer", "device-registry"])
     func settings(name: String) async throws {
         let binary = try Binaries.path(name)
         let help = try await runToEnd(binary, ["--help"])

@@ -10,6 +10,7 @@ final class Stack: Sendable {
     let postgresURL: String
     let ingestion: RunningService
     let writer: RunningService
+    let registry: RunningService
 
     /// One stack for all suites: they run one after the other and tell their devices apart by prefix. It ends with the test process.
     static let shared = Task { try await Stack() }
@@ -29,12 +30,24 @@ final class Stack: Sendable {
             "ingestion", folder: folder, environment: common.merging(["MARTLET_MQTT_PORT": String(mosquitto.port)]) { $1 })
         writer = try RunningService(
             "timeseries-writer", folder: folder, environment: common.merging(["MARTLET_POSTGRES_URL": postgresURL]) { $1 })
+        registry = try RunningService(
+            "device-registry", folder: folder, environment: common.merging(["MARTLET_POSTGRES_URL": postgresURL]) { $1 })
         if !embedded {
             let created = try await martlet("topics", "create", "--kafka", kafka.bootstrap)
             guard created.code == 0 else { throw SupportError("martlet topics create: \(created.errors)") }
         }
         try await ingestion.startAndAwaitReady()
         try await writer.startAndAwaitReady()
+        try await registry.startAndAwaitReady()
+    }
+
+    /// By the name of its executable.
+    func service(_ name: String) -> RunningService {
+        switch name {
+        case "ingestion": ingestion
+        case "timeseries-writer": writer
+        default: registry
+        }
     }
 
     func martlet(_ arguments: String..., input: String? = nil) async throws -> Outcome {

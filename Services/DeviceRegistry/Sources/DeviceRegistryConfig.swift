@@ -17,7 +17,21 @@ public enum DeviceRegistryKeys {
         "postgres.timeout", default: Duration.seconds(10), in: .milliseconds(100) ... .seconds(600),
         help: "The database gives up a statement after this time.")
 
-    public static let table: ConfigTable = [bootstrap, topicPrefix, postgresURL, connections, queue, timeout]
+    public static let outboxPoll = ConfigKey(
+        "outbox.poll", default: Duration.milliseconds(200), in: .milliseconds(10) ... .seconds(10),
+        help: "How soon the publisher finds changes that another replica or a person made; its own it finds at once.")
+    public static let outboxBatch = ConfigKey(
+        "outbox.batch", default: 2_000, in: 1...20_000, help: "Changes that are told to Kafka before it is waited for.")
+
+    public static let table: ConfigTable = [
+        bootstrap, topicPrefix, postgresURL, connections, queue, timeout, outboxPoll, outboxBatch,
+    ]
+}
+
+/// How the outbox is emptied.
+struct OutboxSettings: Sendable {
+    var poll: Duration
+    var batch: Int
 }
 
 /// The settings of one run, interpreted.
@@ -26,6 +40,7 @@ struct DeviceRegistryConfig: Sendable {
     let topicPrefix: String
     let postgresURL: String
     let pool: PostgresPool.Configuration
+    let outbox: OutboxSettings
 
     init(_ reader: ConfigReader, name: String) {
         typealias Keys = DeviceRegistryKeys
@@ -35,5 +50,6 @@ struct DeviceRegistryConfig: Sendable {
         pool = PostgresPool.Configuration(
             url: postgresURL, options: PostgresOptions(applicationName: name, statementTimeout: reader[Keys.timeout]),
             size: reader[Keys.connections], maxWaiting: reader[Keys.queue])
+        outbox = OutboxSettings(poll: reader[Keys.outboxPoll], batch: reader[Keys.outboxBatch])
     }
 }

@@ -18,9 +18,15 @@ public enum DeviceRegistryService {
         let config = DeviceRegistryConfig(reader, name: context.name)
         let pool = PostgresPool(config.pool)
         let status = RegistryStatus()
-        let database = RegistryDatabase(pool: pool, changed: {})
+        let wake = PublisherWake()
+        let database = RegistryDatabase(pool: pool, changed: { wake.signal() })
+        let publisher = OutboxPublisher(
+            config: config, metrics: OutboxMetrics(context.metrics), devices: DeviceGauges(context.metrics), status: status, wake: wake,
+            clientMetrics: context.metrics, logger: context.logger(for: "publisher"))
         return ServiceParts(
-            services: [DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema"))],
+            services: [
+                DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
+            ],
             routes: routes(database, now: context.now),
             readiness: [
                 ReadinessCheck("database") {
@@ -36,6 +42,11 @@ public enum DeviceRegistryService {
         let search = DeviceSearch(database: database)
         return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
             + DeviceListController(search: search).routes
+            + TypesController(types: TypeStorage(database: database, now: now)).routes
+            + GroupsController(
+                groups: GroupStorage(database: database, now: now), members: GroupMembers(database: database), search: search
+            ).routes
+            + AuditController(log: AuditLog(database: database), now: now).routes
     }
 }
 

@@ -85,6 +85,8 @@ CREATE TABLE registry.outbox (
     removed boolean NOT NULL DEFAULT false,
     at timestamptz NOT NULL DEFAULT now());
 
+CREATE INDEX outbox_removed ON registry.outbox (kind, key) WHERE removed;
+
 CREATE TABLE registry.audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),

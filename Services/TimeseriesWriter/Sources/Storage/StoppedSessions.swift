@@ -2,8 +2,8 @@ import PostgresClient
 
 /// Sessions of writers that were stopped in the middle of a COPY (a frozen machine, SIGSTOP) and so keep their locks.
 ///
-/// PostgreSQL ends a session that idles in a transaction and a statement that takes too long, but neither while it waits for a client's COPY
-/// data: there it listens to `pg_terminate_backend` alone. A role may use that on its own sessions.
+/// PostgreSQL ends a session that idles in a transaction and a statement that takes too long, but neither while it waits for a client's
+/// COPY data: there it listens to `pg_terminate_backend` alone. A role may use that on its own sessions.
 enum StoppedSessions {
     /// As long as any other session may idle in a transaction.
     static let patience = Duration.seconds(10)
