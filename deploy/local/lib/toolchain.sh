@@ -20,7 +20,7 @@ toolchain_faults() {
     local log=$logs_folder/build-faults.log began=$SECONDS product
     local -a flags=(--package-path "$repository" --scratch-path "$repository/.build/faults" "${toolchain_release_flags[@]}" -Xswiftc -DFAULT_POINTS)
     step build 'the services with fault points, for the fault runs'
-    for product in ingestion timeseries-writer; do
+    for product in ingestion timeseries-writer device-registry; do
         console_run "swift build $product with fault points" "$log" swift build "${flags[@]}" --product "$product" ||
             fail "swift build of $product with fault points" "$log"
     done

@@ -1,4 +1,5 @@
 import Domain
+import FaultPoints
 import KafkaClient
 import Logging
 import Metrics
@@ -89,17 +90,22 @@ private final class PublisherSession {
 
     private func publish(_ waiting: WaitingChanges, _ connection: PostgresConnection) throws {
         let batch = waiting.batch
-        try publisher.fault(.read)
+        try reached(.read)
         let topics = try self.topics ?? PublishedTopics(publisher.config, metrics: publisher.clientMetrics, logger: publisher.logger)
         self.topics = topics
         doubtful = Set(batch.subjects.map(\.subject))
         let untold = try topics.send(batch, waiting.devices, waiting.types, patience: Self.patience)
-        try publisher.fault(.sent)
+        try reached(.sent)
         try connection.removeOutboxEntries(waiting.entries)
         doubtful = []
         publisher.metrics.published.increment(by: UInt64(batch.subjects.count - untold.count))
         note(untold)
-        try publisher.fault(.removed)
+        try reached(.removed)
+    }
+
+    private func reached(_ step: PublishStep) throws {
+        faultPoint("publisher.\(step.rawValue)")
+        try publisher.fault(step)
     }
 
     /// Rows that were made by hand and break a rule must not keep all others from being told.
