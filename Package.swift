@@ -45,14 +45,15 @@ let targets: [Target] =
         shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 
+        shared("DeviceDirectory", ["Domain", "Wire", "KafkaClient", "Logging", "Metrics"]),
         shared("HTTPKit", ["HTTPServer", "Domain", "JSON", "Logging", "Metrics"]),
         shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics", "Spelling", "Threads"]),
     ]
     + service(
         "Ingestion", folder: "Ingestion", executable: "ingestion",
         [
-            "Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceJSON", "HTTPServer", "HTTPKit",
-            "ServiceKit",
+            "Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceDirectory", "DeviceJSON",
+            "HTTPServer", "HTTPKit", "ServiceKit",
         ])
     + service(
         "TimeseriesWriter", folder: "TimeseriesWriter", executable: "timeseries-writer",
@@ -89,6 +90,7 @@ let targets: [Target] =
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
         tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),
         tests("KafkaClientTests", ["KafkaClient", "CRdkafka", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
+        tests("DeviceDirectoryTests", ["DeviceDirectory", "KafkaClient", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
         tests("MQTTClientTests", ["MQTTClient"]),
         tests("HTTPServerTests", ["HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "JSON", "Logging", "Metrics", "TestSupport"]),
@@ -105,8 +107,8 @@ let targets: [Target] =
         tests(
             "Integration",
             [
-                "DeviceRegistry", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "JSON", "Wire", "Domain",
-                "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
+                "DeviceRegistry", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "DeviceDirectory", "JSON",
+                "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
             ]),
         tests("EndToEnd", ["TestSupport"]),
         tests("Architecture", ["TestSupport"]),
@@ -131,6 +133,7 @@ let package = Package(
         .executable(name: "martlet", targets: ["martlet"]),
         .executable(name: "dev-kafka", targets: ["dev-kafka"]),
         .library(name: "Wire", targets: ["Wire", "Domain"]),
+        .library(name: "DeviceDirectory", targets: ["DeviceDirectory", "KafkaClient", "Metrics"]),
         .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
         .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging"]),
     ],

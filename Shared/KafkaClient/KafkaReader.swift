@@ -1,7 +1,8 @@
 internal import CRdkafka
 public import Logging
 
-/// Reads all partitions of one topic without joining a group and without committing anything: for tools that look and go.
+/// Reads all partitions of topics without joining a group and without committing anything: for tools that look and go, and for services
+/// that keep what a topic holds in memory.
 /// Confined to one thread: not `Sendable`, blocking.
 public final class KafkaReader {
     /// Where to begin in each partition.
@@ -14,40 +15,64 @@ public final class KafkaReader {
         case last(Int64)
     }
 
+    /// How far a partition has been read.
+    private struct Place {
+        let partition: TopicPartition
+        /// librdkafka's topic, known from the first record on.
+        var topic: OpaquePointer?
+        let end: Int64
+        var next: Int64
+    }
+
     private let client: ClientHandle
     private let context: ConsumerContext
     /// Offset behind the last record of each partition when the reader was made.
     public let ends: [TopicPartition: Int64]
-    private var next: [TopicPartition: Int64]
+    private var places: [Place] = []
+    private var lastPlace = 0
+    /// Partitions of which not every record that was there has been handed out.
+    private var behind = 0
 
-    /// Asks for the topic's partitions and their offsets, then starts to read.
+    /// Asks for a topic's partitions and their offsets, then starts to read. As `init(_:topics:from:timeout:logger:)`.
+    public convenience init(
+        _ configuration: KafkaConfiguration, topic: String, from start: Start, timeout: Duration = .seconds(10),
+        logger: Logger = Logger(label: "kafka")
+    ) throws(KafkaError) {
+        try self.init(configuration, topics: [topic], from: start, timeout: timeout, logger: logger)
+    }
+
+    /// Asks for the topics' partitions and their offsets, then starts to read.
+    /// - Parameter timeout: of each question.
     /// - Throws: `.unknownTopicOrPartition` when there is no such topic; retriable errors when no broker answers within `timeout`.
     public init(
-        _ configuration: KafkaConfiguration, topic: String, from start: Start, timeout: Duration = .seconds(10),
+        _ configuration: KafkaConfiguration, topics: [String], from start: Start, timeout: Duration = .seconds(10),
         logger: Logger = Logger(label: "kafka")
     ) throws(KafkaError) {
         context = ConsumerContext(configuration, logger: logger, metrics: nil)
         // librdkafka wants a group name for every consumer; without a subscription it is never joined.
-        let handle = try configuration.handle(configuration.consumerProperties(group: "martlet-reader", instance: nil))
+        var properties = configuration.consumerProperties(group: "martlet-reader", instance: nil)
+        // In a compacted topic the last offset may have no record: the end is where the broker says it is.
+        properties["enable.partition.eof"] = "true"
+        let handle = try configuration.handle(properties)
         context.install(in: handle)
         client = try ClientHandle(RD_KAFKA_CONSUMER, handle, context)
         rd_kafka_poll_set_consumer(client.pointer)
-        var ends: [TopicPartition: Int64] = [:]
-        var next: [TopicPartition: Int64] = [:]
-        for partition in try Self.partitions(of: topic, client, timeout) {
-            let (low, high) = try Self.watermarks(partition, client, timeout)
-            ends[partition] = high
-            next[partition] =
-                switch start {
-                case .beginning: low
-                case .end: high
-                case .offset(let offset): min(max(offset, low), high)
-                case .last(let count): max(low, high - max(0, count))
-                }
+        for topic in topics {
+            for partition in try Self.partitions(of: topic, client, timeout) {
+                let (low, high) = try Self.watermarks(partition, client, timeout)
+                let next =
+                    switch start {
+                    case .beginning: low
+                    case .end: high
+                    case .offset(let offset): min(max(offset, low), high)
+                    case .last(let count): max(low, high - max(0, count))
+                    }
+                places.append(Place(partition: partition, end: high, next: next))
+            }
         }
-        self.ends = ends
-        self.next = next
-        try context.assign(client.pointer, next)
+        ends = Dictionary(uniqueKeysWithValues: places.map { ($0.partition, $0.end) })
+        behind = places.count { $0.next < $0.end }
+        try context.assign(client.pointer, Dictionary(uniqueKeysWithValues: places.map { ($0.partition, $0.next) }))
     }
 
     deinit { rd_kafka_consumer_close(client.pointer) }
@@ -56,7 +81,7 @@ public final class KafkaReader {
     public var connectionError: KafkaError? { context.connectionError }
 
     /// Whether every record that was there when the reader was made has been handed out.
-    public var hasReachedEnd: Bool { ends.allSatisfy { partition, end in next[partition, default: 0] >= end } }
+    public var hasReachedEnd: Bool { behind == 0 }
 
     /// Waits up to `timeout` for the next record and hands it to `body`.
     /// - Returns: false when none came.
@@ -66,10 +91,28 @@ public final class KafkaReader {
             if let error = context.pendingError ?? context.fatal { throw error }
             return false
         }
-        let record = KafkaRecord(owning: message)
+        return try take(KafkaRecord(owning: message), body)
+    }
+
+    /// Hands up to `max` records to `body`: those that are there; when there is none, waits up to `timeout` for one.
+    /// - Returns: how many.
+    /// - Throws: as `poll(timeout:_:)`.
+    public func poll(max: Int, timeout: Duration, _ body: (borrowing KafkaRecord) throws -> Void) throws -> Int {
+        var count = 0
+        while count < max, let message = rd_kafka_consumer_poll(client.pointer, 0) {
+            if try take(KafkaRecord(owning: message), body) { count += 1 }
+        }
+        if count == 0, max > 0, try poll(timeout: timeout, body) { count = 1 }
+        return count
+    }
+
+    /// - Returns: whether it was a record.
+    private func take(_ record: consuming KafkaRecord, _ body: (borrowing KafkaRecord) throws -> Void) throws -> Bool {
         switch record.code {
         case RD_KAFKA_RESP_ERR_NO_ERROR: break
-        case RD_KAFKA_RESP_ERR__PARTITION_EOF: return false
+        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            note(record, next: record.offset)
+            return false
         case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__TIMED_OUT:
             context.note(connectionError: context.error(record.code, doing: "talk to Kafka", detail: record.errorText))
             return false
@@ -77,9 +120,26 @@ public final class KafkaReader {
             let subject = record.hasTopic ? "read \(record.topicPartition) at offset \(record.offset)" : "read"
             throw context.error(record.code, doing: subject, detail: record.errorText)
         }
-        next[record.topicPartition] = record.offset + 1
+        note(record, next: record.offset + 1)
         try body(record)
         return true
+    }
+
+    private func note(_ record: borrowing KafkaRecord, next: Int64) {
+        // Records come in runs of one partition: nearly always it is the same place as before.
+        if !record.isAt(places[lastPlace].topic, places[lastPlace].partition.partition) { lastPlace = place(of: record) }
+        let before = places[lastPlace].next
+        places[lastPlace].next = next
+        if before < places[lastPlace].end, next >= places[lastPlace].end { behind -= 1 }
+    }
+
+    private func place(of record: borrowing KafkaRecord) -> Int {
+        for index in places.indices where record.isAt(places[index].topic, places[index].partition.partition) { return index }
+        let partition = record.topicPartition
+        // Every record belongs to a partition that was assigned.
+        let index = places.firstIndex { $0.partition == partition } ?? lastPlace
+        places[index].topic = record.topicReference
+        return index
     }
 
     private static func partitions(

@@ -1,5 +1,6 @@
 internal import CRdkafka
 public import Domain
+internal import Glibc
 
 /// One partition of one topic.
 public struct TopicPartition: Hashable, Sendable, Comparable, CustomStringConvertible {
@@ -45,6 +46,18 @@ public struct KafkaRecord: ~Copyable {
 
     /// Whether the record has no value at all: a deletion in a compacted topic.
     public var isTombstone: Bool { message.pointee.payload == nil }
+
+    /// Whether it came from the topic of that name; makes no string.
+    public func isOf(topic: String) -> Bool {
+        guard let rkt = message.pointee.rkt else { return false }
+        return topic.withCString { strcmp($0, rd_kafka_topic_name(rkt)) == 0 }
+    }
+
+    var topicReference: OpaquePointer? { message.pointee.rkt }
+
+    func isAt(_ topic: OpaquePointer?, _ partition: Int32) -> Bool {
+        message.pointee.rkt == topic && message.pointee.partition == partition
+    }
 
     func note(in context: ConsumerContext) {
         context.noteHandedOut(message.pointee.rkt, message.pointee.partition, message.pointee.offset)

@@ -8,7 +8,7 @@ enum ImportRules {
         "Domain": 1, "FaultPoints": 1, "JSON": 1, "Logging": 1, "Metrics": 1, "Spelling": 1, "Threads": 1,
         "Crypto": 2, "Wire": 2,
         "KafkaClient": 3, "PostgresClient": 3, "MQTTClient": 3, "HTTPServer": 3, "DeviceJSON": 3,
-        "HTTPKit": 4,
+        "HTTPKit": 4, "DeviceDirectory": 4,
         "ServiceKit": 5,
     ]
 

@@ -9,7 +9,13 @@ import Wire
         var random = SeededRandom(seed: seed)
         for _ in 0..<800 {
             let record = try random.deviceRecord()
-            try #require(try DeviceRecord(decoding: try record.encoded()) == record, "MARTLET_TEST_SEED=\(seed)")
+            let bytes = try record.encoded()
+            try #require(try DeviceRecord(decoding: bytes) == record, "MARTLET_TEST_SEED=\(seed)")
+            try bytes.withUnsafeBytes { bytes in
+                let head = try DeviceRecordHead(decoding: bytes)
+                try #require(head.device.elementsEqual(record.device.text.utf8) && head.type.elementsEqual(record.type.utf8))
+                try #require(head.revision == record.revision && head.lifecycle == record.lifecycle)
+            }
         }
     }
 
@@ -18,6 +24,18 @@ import Wire
         for _ in 0..<800 {
             let record = try random.deviceTypeRecord()
             try #require(try DeviceTypeRecord(decoding: try record.encoded()) == record, "MARTLET_TEST_SEED=\(seed)")
+        }
+    }
+
+    /// What the head refuses the whole refuses, too, and it never traps.
+    @Test(arguments: Seeds.all) func damagedHeads(_ seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let whole = try GoldenCases.fullDeviceRecord().encoded()
+        for _ in 0..<3_000 {
+            var bytes = Array(whole.prefix(Int.random(in: 0...whole.count, using: &random)))
+            if !bytes.isEmpty { bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
+            let head = bytes.withUnsafeBytes { try? DeviceRecordHead(decoding: $0).revision }
+            if let record = try? DeviceRecord(decoding: bytes) { try #require(head == record.revision, "MARTLET_TEST_SEED=\(seed)") }
         }
     }
 

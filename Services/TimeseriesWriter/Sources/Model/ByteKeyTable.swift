@@ -1,15 +1,12 @@
+internal import Domain
+
 /// Numbers byte strings from 0 in order of first sight. Open addressing over one arena: no allocation once it has grown.
-///
-/// Keys come from outside, so the hash has a random seed per process: nobody can choose keys that collide.
 struct ByteKeyTable {
     private struct Entry {
         var hash: UInt64
         var offset: Int32
         var length: Int32
     }
-
-    // It decides where a key lies, never which number it gets.
-    private static let seed = UInt64.random(in: .min ... .max)
 
     /// Number of the key plus one; 0 is free. A power of two long, at most half full.
     private var slots: [UInt32]
@@ -33,13 +30,13 @@ struct ByteKeyTable {
     }
 
     func find(_ key: UnsafeRawBufferPointer) -> Int? {
-        let slot = slots[position(of: key, hash: Self.hash(key))]
+        let slot = slots[position(of: key, hash: ByteHash.ofProcess(key))]
         return slot == 0 ? nil : Int(slot) - 1
     }
 
     /// - Returns: the key's number, and whether it was given now.
     mutating func intern(_ key: UnsafeRawBufferPointer) -> (number: Int, isNew: Bool) {
-        let hash = Self.hash(key)
+        let hash = ByteHash.ofProcess(key)
         let position = position(of: key, hash: hash)
         if slots[position] != 0 { return (Int(slots[position]) - 1, false) }
         entries.append(Entry(hash: hash, offset: Int32(bytes.count), length: Int32(key.count)))
@@ -80,26 +77,5 @@ struct ByteKeyTable {
             while slots[position] != 0 { position = (position + 1) & mask }
             slots[position] = UInt32(number + 1)
         }
-    }
-
-    /// Multiply and fold, eight bytes at a time (the scheme of wyhash).
-    private static func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
-        var hash = seed ^ UInt64(key.count)
-        var offset = 0
-        while offset + 8 <= key.count {
-            hash = mix(hash ^ key.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset += 8
-        }
-        var rest: UInt64 = 0
-        while offset < key.count {
-            rest = rest << 8 | UInt64(key[offset])
-            offset += 1
-        }
-        return mix(hash ^ rest)
-    }
-
-    private static func mix(_ value: UInt64) -> UInt64 {
-        let product = (value ^ 0xa076_1d64_78bd_642f).multipliedFullWidth(by: 0xe703_7ed1_a0b4_28db)
-        return product.high ^ product.low
     }
 }
