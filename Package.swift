@@ -97,7 +97,10 @@ let targets: [Target] =
         tests("ServiceKitTests", ["ServiceKit", "Domain", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests(
             "IngestionTests",
-            ["Ingestion", "DeviceJSON", "MQTTClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
+            [
+                "Ingestion", "DeviceDirectory", "DeviceJSON", "MQTTClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit",
+                "TestSupport",
+            ]),
         tests(
             "TimeseriesWriterTests", ["TimeseriesWriter", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests(
@@ -133,7 +136,7 @@ let package = Package(
         .executable(name: "martlet", targets: ["martlet"]),
         .executable(name: "dev-kafka", targets: ["dev-kafka"]),
         .library(name: "Wire", targets: ["Wire", "Domain"]),
-        .library(name: "DeviceDirectory", targets: ["DeviceDirectory", "KafkaClient", "Metrics"]),
+        .library(name: "DeviceDirectory", targets: ["DeviceDirectory", "KafkaClient", "Logging", "Metrics"]),
         .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
         .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging"]),
     ],

@@ -1,6 +1,6 @@
 public import KafkaClient
 public import Logging
-public import Metrics
+internal import Metrics
 internal import Wire
 
 /// Keeps a `DeviceDirectory` current: reads both topics of the registry from their beginning, then follows them for ever. It joins no
@@ -18,14 +18,14 @@ public struct DirectoryFollower {
 
     /// - Parameter prefix: before the topics' names.
     public init(
-        _ directory: DeviceDirectory, _ configuration: KafkaConfiguration, prefix: String, logger: Logger, metrics: MetricsRegistry
+        _ directory: DeviceDirectory, _ configuration: KafkaConfiguration, prefix: String, logger: Logger, metrics: DirectoryMetrics
     ) {
         self.directory = directory
         self.configuration = configuration
         self.logger = logger
         devicesTopic = Topics.registryDevices.prefixed(prefix).name
         typesTopic = Topics.registryTypes.prefixed(prefix).name
-        self.metrics = DirectoryMetrics(metrics, directory)
+        self.metrics = metrics
         writer = DirectoryWriter(directory)
     }
 

@@ -1,13 +1,13 @@
-internal import Metrics
+public import Metrics
 
 /// What shows how far a directory can be relied on.
-struct DirectoryMetrics {
+public struct DirectoryMetrics: Sendable {
     let records: Counter
     let unreadable: Counter
     let rounds: Counter
     let types: Gauge
 
-    init(_ registry: MetricsRegistry, _ directory: DeviceDirectory) {
+    public init(_ registry: MetricsRegistry, _ directory: DeviceDirectory) {
         records = registry.counter("iot_directory_records_total", help: "Records of the registry's topics that have been read.")
         unreadable = registry.counter(
             "iot_directory_unreadable_total", help: "Records of the registry's topics that could not be read; their devices are refused.")

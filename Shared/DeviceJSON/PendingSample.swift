@@ -114,23 +114,37 @@ extension DeviceJSONReader {
         return (samples[0].time, sequence)
     }
 
+    /// Shows every value that was read to `doubt`, and marks it with what comes back. An error leaves what was read as it is.
+    public mutating func review<Failure>(
+        _ doubt: (_ metric: UnsafeRawBufferPointer, _ value: ValueRef) throws(Failure) -> Quality
+    ) throws(Failure) {
+        for index in samples.indices {
+            guard let value = value(of: samples[index]) else { continue }
+            samples[index].quality.formUnion(try doubt(scanner.text(samples[index].metric), value))
+        }
+    }
+
     /// Adds the payload's samples to a record that has some already. One sample that is refused leaves the record as it was.
     public func append(to buffer: inout TelemetryBuffer) throws(WireError) { try write(0..<samples.count, into: &buffer) }
 
     private func write(_ range: Range<Int>, into buffer: inout TelemetryBuffer) throws(WireError) {
         for index in range {
             let sample = samples[index]
-            let value: ValueRef
-            switch sample.value {
-            case .none: continue
-            case .double(let double): value = .double(double)
-            case .int(let int): value = .int(int)
-            case .bool(let bool): value = .bool(bool)
-            case .text(let slice): value = .string(scanner.text(slice))
-            }
+            guard let value = value(of: sample) else { continue }
             try buffer.append(
                 metric: scanner.text(sample.metric), unit: sample.unit.map { scanner.text($0) }, time: sample.time,
                 quality: sample.quality, value: value)
+        }
+    }
+
+    @inline(__always)
+    private func value(of sample: PendingSample) -> ValueRef? {
+        switch sample.value {
+        case .none: nil
+        case .double(let double): .double(double)
+        case .int(let int): .int(int)
+        case .bool(let bool): .bool(bool)
+        case .text(let slice): .string(scanner.text(slice))
         }
     }
 }

@@ -43,6 +43,8 @@ public struct Quality: OptionSet, Hashable, Sendable {
     public static let timeClamped = Quality(rawValue: 4)
     /// The device gave no time; the platform used the time of arrival.
     public static let timeAssigned = Quality(rawValue: 8)
+    /// The value is outside of the range that the type of the device gives it.
+    public static let outOfRange = Quality(rawValue: 16)
 }
 
 /// The way by which a message came in.

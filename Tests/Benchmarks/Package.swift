@@ -17,6 +17,14 @@ let package = Package(
         .executableTarget(name: "hop-load", linkerSettings: [.linkedLibrary("mosquitto"), .linkedLibrary("rdkafka")]),
         // Fills a topic for Writer.swift.
         .executableTarget(name: "writer-load", linkerSettings: [.linkedLibrary("rdkafka")]),
+        // The registry's topic, counted and followed: see Directory.swift.
+        .executableTarget(name: "directory-baseline", linkerSettings: [.linkedLibrary("rdkafka")]),
+        .executableTarget(
+            name: "directory-follower",
+            dependencies: [
+                "CAllocationCount", .product(name: "DeviceDirectory", package: "martlet"), .product(name: "Wire", package: "martlet"),
+            ],
+            swiftSettings: swiftSettings),
         // An HTTP answer of bare libmicrohttpd, and the same of HTTPKit: see HTTP.swift.
         .executableTarget(name: "http-baseline", linkerSettings: [.linkedLibrary("microhttpd")]),
         .executableTarget(

@@ -27,7 +27,8 @@ final class Stack: Sendable {
         postgresURL = try postgres.makeDatabase()
         let common = ["MARTLET_KAFKA_BOOTSTRAP": kafka.bootstrap, "MARTLET_SHUTDOWN_GRACE": "20s"]
         ingestion = try RunningService(
-            "ingestion", folder: folder, environment: common.merging(["MARTLET_MQTT_PORT": String(mosquitto.port)]) { $1 })
+            "ingestion", folder: folder,
+            environment: common.merging(["MARTLET_MQTT_PORT": String(mosquitto.port), "MARTLET_IDENTITY": "open"]) { $1 })
         writer = try RunningService(
             "timeseries-writer", folder: folder, environment: common.merging(["MARTLET_POSTGRES_URL": postgresURL]) { $1 })
         registry = try RunningService(

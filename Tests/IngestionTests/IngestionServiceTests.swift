@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func everyConnectionIsAServiceOfItsOwn() throws {
-        #expect(try build(["mqtt.connections": "3"]).services.map(\.name) == ["mqtt-0", "mqtt-1", "mqtt-2"])
+        #expect(try build(["mqtt.connections": "3"]).services.map(\.name) == ["devices", "mqtt-0", "mqtt-1", "mqtt-2"])
     }
 
     @Test(arguments: [

@@ -63,6 +63,11 @@ public enum IngestionKeys {
     public static let maximumAhead = ConfigKey(
         "ingest.maximum-ahead", default: Duration.seconds(300), in: .seconds(0) ... .seconds(86_400),
         help: "Device times further in the future are moved to this lead and flagged.")
+    public static let identity = ConfigKey(
+        "identity", default: DeviceGate.Policy.known.rawValue, oneOf: DeviceGate.Policy.allCases.map(\.rawValue),
+        help:
+            "known: only devices that the registry knows and that are neither suspended nor retired; nothing is read before all are known. open: devices that it does not know, too. See “Whom it listens to”."
+    )
     public static let bootstrap = ConfigKey("kafka.bootstrap", default: "127.0.0.1:9092", help: "Kafka brokers, host:port,….")
     public static let topicPrefix = ConfigKey("kafka.topic-prefix", default: "", help: "Put before every Kafka topic's name.")
     public static let linger = ConfigKey(
@@ -77,8 +82,7 @@ public enum IngestionKeys {
     public static let table: ConfigTable = [
         mqttHost, mqttPort, mqttUsername, mqttPassword, mqttTLS, mqttAuthorities, mqttCertificate, mqttKey, connections, spread,
         shareGroup, clientID, keepAlive, sessionExpiry, receiveMaximum, maximumPacket, batchMessages, batchBytes, topics, maximumPayload,
-        maximumAge,
-        maximumAhead, bootstrap, topicPrefix, linger, messageTimeout,
+        maximumAge, maximumAhead, identity, bootstrap, topicPrefix, linger, messageTimeout,
     ]
 }
 
@@ -92,6 +96,7 @@ struct IngestionConfig: Sendable {
     let gather: Duration
     let batchMessages: Int
     let batchBytes: Int
+    let identity: DeviceGate.Policy
     let topicPrefix: String
     let bootstrap: String
     let mqttHost: String
@@ -118,6 +123,7 @@ struct IngestionConfig: Sendable {
         gather = reader[IngestionKeys.linger]
         batchMessages = reader[IngestionKeys.batchMessages]
         batchBytes = reader[IngestionKeys.batchBytes]
+        identity = DeviceGate.Policy(rawValue: reader[IngestionKeys.identity]) ?? .known
         topicPrefix = reader[IngestionKeys.topicPrefix]
         bootstrap = reader[IngestionKeys.bootstrap]
         mqttHost = reader[IngestionKeys.mqttHost]
@@ -188,6 +194,8 @@ struct IngestionConfig: Sendable {
             bootstrap: bootstrap, clientID: clientID(connection: connection), linger: Self.longestLinger,
             messageTimeout: reader[IngestionKeys.messageTimeout], extra: Self.faultProperties)
     }
+
+    var directoryKafka: KafkaConfiguration { KafkaConfiguration(bootstrap: bootstrap, clientID: "\(clientIDBase)-devices") }
 
     /// None, except in a build for fault runs.
     private static var faultProperties: [String: String] {

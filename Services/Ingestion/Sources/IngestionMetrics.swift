@@ -11,6 +11,7 @@ public struct IngestionMetrics: Sendable {
     /// Counted by itself, not as what is left over, so that the books can be found wrong.
     let inFlight: Gauge
     let samples: Counter
+    let outOfRange: Counter
     let records: Counter
     let events: [String: Counter]
     let reconnects: Counter
@@ -36,6 +37,9 @@ public struct IngestionMetrics: Sendable {
             registry.counter("iot_dead_letters_total", help: "Records written to the dead-letter topic.", labels: ["reason": $0])
         }
         samples = registry.counter("iot_device_data_received_total", help: "Samples that Kafka has acknowledged.")
+        outOfRange = registry.counter(
+            "iot_samples_out_of_range_total",
+            help: "Samples marked because the type of their device says so, found while reading; those of messages that come again, too.")
         records = registry.counter(
             "iot_records_produced_total",
             help: "Records that Kafka has acknowledged, of all topics; readings of one device may share one.")

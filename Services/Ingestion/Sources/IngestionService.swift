@@ -1,3 +1,4 @@
+internal import DeviceDirectory
 internal import KafkaClient
 internal import Logging
 public import ServiceKit
@@ -12,12 +13,16 @@ public enum IngestionService {
     private static func parts(_ reader: ConfigReader, _ context: ServiceContext) throws -> ServiceParts {
         let configuration = try IngestionConfig(reader)
         let metrics = IngestionMetrics(context.metrics)
+        let gate = DeviceGate(directory: DeviceDirectory(), policy: configuration.identity)
+        let directory = DirectoryService(
+            directory: gate.directory, configuration: configuration, metrics: DirectoryMetrics(context.metrics, gate.directory),
+            context: context)
         let sources = (0..<configuration.connections).map {
-            MQTTSource(connection: $0, configuration: configuration, metrics: metrics, context: context)
+            MQTTSource(connection: $0, configuration: configuration, gate: gate, metrics: metrics, context: context)
         }
         let statuses = sources.map(\.status)
         return ServiceParts(
-            services: sources,
+            services: [directory] + sources,
             routes: SourcesController(sources: statuses, now: context.now).routes,
             readiness: [
                 ReadinessCheck("mqtt") {
@@ -29,6 +34,7 @@ public enum IngestionService {
                     )
                 },
                 kafkaCheck(configuration, context),
+                ReadinessCheck("devices") { gate.reasonToWait.map { .notReady($0) } ?? .ready },
             ])
     }
 

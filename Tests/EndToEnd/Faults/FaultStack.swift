@@ -47,6 +47,7 @@ final class FaultStack: Sendable {
             "ingestion", folder: folder,
             environment: [
                 "MARTLET_KAFKA_BOOTSTRAP": "127.0.0.1:" + port(.ingestionToKafka), "MARTLET_MQTT_PORT": port(.ingestionToBroker),
+                "MARTLET_IDENTITY": "open",
             ])
         writerSettings = [
             "MARTLET_KAFKA_BOOTSTRAP": "127.0.0.1:" + port(.writerToKafka), "MARTLET_KAFKA_SESSION_TIMEOUT": "3s",

@@ -18,7 +18,9 @@ final class RunningIngestion: Sendable {
     private let shutdown: ShutdownSignal
     private let exit: Task<Int32, Never>
 
-    init(mqttPort: Int, bootstrap: String, prefix: String, clientID: String? = nil, settings: [String] = []) async throws {
+    init(
+        mqttPort: Int, bootstrap: String, prefix: String, clientID: String? = nil, identity: String = "open", settings: [String] = []
+    ) async throws {
         self.prefix = prefix
         self.bootstrap = bootstrap
         let log = LogRecord()
@@ -29,6 +31,7 @@ final class RunningIngestion: Sendable {
             arguments: [
                 "--mqtt.port", "\(mqttPort)", "--kafka.bootstrap", bootstrap, "--kafka.topic-prefix", prefix, "--http.port", "0",
                 "--mqtt.client-id", clientID ?? "ingestion-\(prefix)", "--log.level", "debug",
+                "--identity", identity,
             ] + settings, sink: .recording(into: log))
         self.log = log
         self.shutdown = shutdown
@@ -75,6 +78,13 @@ final class RunningIngestion: Sendable {
         return values
     }
 
+    /// Answer of `/readyz`.
+    func readiness() async throws -> (status: Int, body: String) {
+        guard let url = URL(string: "http://127.0.0.1:\(httpPort)/readyz") else { throw SupportError("URL") }
+        let (data, response) = try await URLSession.shared.data(from: url)
+        return ((response as? HTTPURLResponse)?.statusCode ?? 0, String(decoding: data, as: UTF8.self))
+    }
+
     func waitUntilSubscribed() async throws {
         try await eventually("ingestion is subscribed; log: \(log.lines.suffix(5))") {
             try await self.sources().allSatisfy { $0.state == "subscribed" }
@@ -99,14 +109,15 @@ final class RunningIngestion: Sendable {
 
 /// Starts Mosquitto, Kafka topics and ingestion around `body`, and stops ingestion afterwards.
 func withIngestion<R>(
-    settings: [String] = [], logsPackets: Bool = true,
+    settings: [String] = [], identity: String = "open", logsPackets: Bool = true,
     _ body: (RunningIngestion, MosquittoServer) async throws -> R
 ) async throws -> R {
     try await withKafka(own: false, topics: [:]) { bootstrap, kafka in
         let prefix = uniqueName("ingest") + "-"
         try await makeTopics(bootstrap, prefix)
         return try await withMosquitto(logsPackets: logsPackets) { broker in
-            let ingestion = try await RunningIngestion(mqttPort: broker.port, bootstrap: bootstrap, prefix: prefix, settings: settings)
+            let ingestion = try await RunningIngestion(
+                mqttPort: broker.port, bootstrap: bootstrap, prefix: prefix, identity: identity, settings: settings)
             do {
                 try await ingestion.waitUntilSubscribed()
                 let result = try await body(ingestion, broker)

@@ -23,7 +23,7 @@ struct DeviceDirectoryTests {
                 try await runOnDedicatedThread(name: "follower") { shutdown in
                     var follower = DirectoryFollower(
                         directory, kafkaConfiguration(bootstrap), prefix: prefix, logger: Logger(label: "test", level: .error),
-                        metrics: MetricsRegistry())
+                        metrics: DirectoryMetrics(MetricsRegistry(), directory))
                     follower.run(until: { shutdown.isShuttingDown }, wait: { _ in shutdown.wait(atMost: .milliseconds(100)) })
                 }
             }

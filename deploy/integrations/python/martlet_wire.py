@@ -37,7 +37,7 @@ LIFECYCLES = ["unknown", "provisioned", "active", "suspended", "retired"]
 RANGE_POLICIES = [None, "ignore", "flag", "reject"]
 
 # Bits of Sample.quality; 0 is good.
-QUALITY_UNCERTAIN, QUALITY_BAD, QUALITY_TIME_CLAMPED, QUALITY_TIME_ASSIGNED = 1, 2, 4, 8
+QUALITY_UNCERTAIN, QUALITY_BAD, QUALITY_TIME_CLAMPED, QUALITY_TIME_ASSIGNED, QUALITY_OUT_OF_RANGE = 1, 2, 4, 8, 16
 
 _DEVICE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _REASON_CODE = re.compile(rb"[a-z0-9_]{1,64}")

@@ -37,6 +37,6 @@ service_start() {
 
 services_start() {
     service_start device-registry 8083 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
-    service_start ingestion 8081 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
+    service_start ingestion 8081 MARTLET_IDENTITY=open MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
     service_start timeseries-writer 8082 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
 }

@@ -41,18 +41,26 @@ struct MessageReader: ~Copyable {
     private var clamped = TelemetryBuffer()
     private var encoded = WireBuffer(capacity: 4_096)
     private var isWire = false
+    /// Samples that were marked as out of range since the last `takeOutOfRange`.
+    private(set) var outOfRange: UInt64 = 0
 
     init(limits: ReadingLimits) {
         self.limits = limits
         json = DeviceJSONReader(limits: limits)
     }
 
+    mutating func takeOutOfRange() -> UInt64 {
+        defer { outOfRange = 0 }
+        return outOfRange
+    }
+
     /// Reads the payload, which must stay valid until what it brought has been taken.
-    mutating func read(_ message: MessageBatch.Message) throws(Rejection) -> Content {
+    /// - Parameter ranges: what its values are held against, as the device's type says.
+    mutating func read(_ message: MessageBatch.Message, _ ranges: MetricRanges? = nil) throws(Rejection) -> Content {
         guard !message.properties.invalid else { throw .propertyInvalid }
         isWire = message.payload.first == WireHeader.magic
         if isWire {
-            try readWire(message.payload, device: message.device, properties: message.properties, now: message.time)
+            try readWire(message.payload, device: message.device, properties: message.properties, now: message.time, ranges)
             return .records(1, samples: buffer.count)
         }
         var context = ReadingContext(device: message.device, now: message.time)
@@ -60,10 +68,22 @@ struct MessageReader: ~Copyable {
         context.stream = message.properties.stream
         context.sequence = message.properties.sequence
         do { try json.read(message.payload, context) } catch { throw Rejection(error) }
+        if let ranges { try check(ranges) }
         if let (time, sequence) = json.single { return .single(time: time, sequence: sequence) }
         // A message is stored whole or refused whole: none of several records leaves before the last has been found good.
         for record in 0..<json.recordCount { try encode(record: record) }
         return .records(json.recordCount, samples: json.sampleCount)
+    }
+
+    /// A message is stored whole or refused whole: one value that its type does not allow refuses it.
+    private mutating func check(_ ranges: MetricRanges) throws(Rejection) {
+        var marked: UInt64 = 0
+        try json.review { metric, value throws(Rejection) in
+            let doubt = try ranges.doubt(about: value, metric: metric)
+            if !doubt.isEmpty { marked += 1 }
+            return doubt
+        }
+        outOfRange += marked
     }
 
     /// One of the records of the message that was read last.
@@ -115,7 +135,8 @@ struct MessageReader: ~Copyable {
 
     /// Leaves it in `encoded`, stamped anew.
     private mutating func readWire(
-        _ payload: UnsafeRawBufferPointer, device: UnsafeRawBufferPointer, properties: MessageProperties, now: Timestamp
+        _ payload: UnsafeRawBufferPointer, device: UnsafeRawBufferPointer, properties: MessageProperties, now: Timestamp,
+        _ ranges: MetricRanges?
     ) throws(Rejection) {
         guard payload.count <= limits.maximumBytes else {
             throw Rejection(
@@ -133,29 +154,32 @@ struct MessageReader: ~Copyable {
             buffer.sequence?.stream = stream
         }
         do {
-            if try needsClamping(now) {
-                try clampTimes(now, device)
+            if try needsRewriting(now, ranges) {
+                try rewrite(now, device, ranges)
                 try TelemetryCodec.encode(clamped, into: &encoded)
             } else {
                 try TelemetryCodec.encode(buffer, into: &encoded)
             }
-        } catch let error as WireError { throw Rejection(error) } catch { throw .valueNotFinite }
+        } catch let error as WireError { throw Rejection(error) } catch let error as Rejection { throw error } catch {
+            throw .valueNotFinite
+        }
     }
 
-    private func needsClamping(_ now: Timestamp) throws -> Bool {
+    private func needsRewriting(_ now: Timestamp, _ ranges: MetricRanges?) throws -> Bool {
         let window = now.microseconds - limits.maximumAge...now.microseconds + limits.maximumAhead
         var outside = false
         for index in 0..<buffer.count {
             try buffer.withSample(index) { sample in
                 if case .double(let value) = sample.value, !value.isFinite { throw Rejection.valueNotFinite }
                 if !window.contains(sample.time.microseconds) { outside = true }
+                if let ranges, try !ranges.doubt(about: sample.value, metric: sample.metric).isEmpty { outside = true }
             }
         }
         return outside
     }
 
-    /// The rare case: a copy with every time moved into the accepted window.
-    private mutating func clampTimes(_ now: Timestamp, _ device: UnsafeRawBufferPointer) throws(WireError) {
+    /// The rare case: a copy with every time moved into the accepted window, and with what is out of range marked.
+    private mutating func rewrite(_ now: Timestamp, _ device: UnsafeRawBufferPointer, _ ranges: MetricRanges?) throws(WireError) {
         clamped.removeAll()
         try clamped.setDevice(device)
         clamped.sequence = buffer.sequence
@@ -164,12 +188,27 @@ struct MessageReader: ~Copyable {
         for index in 0..<buffer.count {
             let result = buffer.withSample(index) { sample in
                 Result { () throws(WireError) in
-                    let (time, doubt) = limits.clamp(sample.time.microseconds, now: now)
+                    let (time, ofTime) = limits.clamp(sample.time.microseconds, now: now)
+                    var doubt = ofTime
+                    if ranges?.broken(by: sample.value, metric: sample.metric) != nil {
+                        doubt.formUnion(.outOfRange)
+                        outOfRange += 1
+                    }
                     try clamped.append(
                         metric: sample.metric, unit: sample.unit, time: time, quality: sample.quality.union(doubt), value: sample.value)
                 }
             }
             try result.get()
         }
+    }
+}
+
+extension MetricRanges {
+    /// The mark of a value that is out of range.
+    /// - Throws: when the type says that such a value is refused.
+    fileprivate func doubt(about value: ValueRef, metric: UnsafeRawBufferPointer) throws(Rejection) -> Quality {
+        guard let range = broken(by: value, metric: metric) else { return [] }
+        guard policy != .reject else { throw .outOfRange(value, metric: metric, range) }
+        return .outOfRange
     }
 }

@@ -12,6 +12,12 @@ public struct Rejection: Error, Sendable, Hashable {
     static let topicUnknown = Rejection(stage: .authorize, reasonCode: "topic_unknown", text: "no configured topic matches")
     static let deviceIDInvalid = Rejection(
         stage: .authorize, reasonCode: "device_id_invalid", text: "the topic's device id has to be 1 to 128 of A-Z a-z 0-9 . _ : -")
+    static let deviceUnknown = Rejection(
+        stage: .authorize, reasonCode: "device_unknown", text: "the registry does not know the device, or not its state: register it")
+    static let deviceSuspended = Rejection(
+        stage: .authorize, reasonCode: "device_suspended", text: "the device is suspended in the registry")
+    static let deviceRetired = Rejection(
+        stage: .authorize, reasonCode: "device_retired", text: "the device is retired or deleted in the registry")
     static let payloadEmpty = Rejection(stage: .decode, reasonCode: "payload_empty", text: "the payload has no bytes")
     static let valueNotFinite = Rejection(stage: .schema, reasonCode: "value_not_finite", text: "a value is NaN or infinite")
     static let propertyInvalid = Rejection(
@@ -41,8 +47,25 @@ public struct Rejection: Error, Sendable, Hashable {
 
     static let wireReason = "wire_invalid"
 
+    /// A value outside of what the device's type allows.
+    static func outOfRange(_ value: ValueRef, metric: UnsafeRawBufferPointer, _ range: MetricRanges.Range) -> Rejection {
+        let number =
+            switch value {
+            case .double(let double): "\(double)"
+            case .int(let int): "\(int)"
+            case .bool, .string: "no number"
+            }
+        return Rejection(
+            stage: .schema, reasonCode: rangeReason,
+            text: "\(String(decoding: metric, as: UTF8.self)) is \(number), not within \(range.minimum) … \(range.maximum)")
+    }
+
+    static let rangeReason = "out_of_range"
+
     /// Every reason code that can occur: a bounded set of metric labels.
     public static let reasonCodes: [String] =
         DeviceJSONError.Reason.allCases.map(\.rawValue)
-        + [topicUnknown, deviceIDInvalid, payloadEmpty, valueNotFinite, propertyInvalid].map(\.reasonCode) + [wireReason]
+        + [
+            topicUnknown, deviceIDInvalid, deviceUnknown, deviceSuspended, deviceRetired, payloadEmpty, valueNotFinite, propertyInvalid,
+        ].map(\.reasonCode) + [wireReason, rangeReason]
 }

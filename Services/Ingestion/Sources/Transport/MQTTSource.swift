@@ -10,12 +10,14 @@ final class MQTTSource: Service {
     let status: SourceStatus
     private let configuration: IngestionConfig
     private let connection: Int
+    private let gate: DeviceGate
     private let metrics: IngestionMetrics
     private let context: ServiceContext
 
-    init(connection: Int, configuration: IngestionConfig, metrics: IngestionMetrics, context: ServiceContext) {
+    init(connection: Int, configuration: IngestionConfig, gate: DeviceGate, metrics: IngestionMetrics, context: ServiceContext) {
         self.connection = connection
         self.configuration = configuration
+        self.gate = gate
         self.metrics = metrics
         self.context = context
         name = "mqtt-\(connection)"
@@ -47,11 +49,15 @@ final class MQTTSource: Service {
         defer { producer.close() }
         let patience = Patience(shutdown, grace: configuration.deliveryGrace)
         let intake = MessageIntake(
-            table: configuration.topics, limits: configuration.limits, producer: producer, metrics: metrics, status: status,
-            now: context.now,
-            patience: { patience.lasts })
+            table: configuration.topics, limits: configuration.limits, gate: gate, producer: producer, metrics: metrics, status: status,
+            now: context.now, patience: { patience.lasts })
         var delay = ReconnectDelay()
         while !shutdown.isShuttingDown {
+            guard gate.reasonToWait == nil else {
+                status.enter("waiting for the device directory")
+                wakeup.wait(milliseconds: 100)
+                continue
+            }
             do {
                 try producer.open()
                 try serve(subscriber, producer, intake, shutdown, logger) { delay.reset() }
@@ -75,6 +81,7 @@ final class MQTTSource: Service {
         try subscriber.connect()
         status.enter("connecting")
         while !shutdown.isShuttingDown {
+            if let reason = gate.reasonToWait { throw DirectoryLost(reason: reason) }
             let before = subscriber.state
             let handled = try subscriber.step(milliseconds: 500, handler: intake)
             if subscriber.state != before {
@@ -117,4 +124,10 @@ private final class Patience {
         self.deadline = deadline
         return .now < deadline
     }
+}
+
+/// Nothing may be read any more: the broker keeps what comes until the registry's devices are known again.
+private struct DirectoryLost: Error, CustomStringConvertible {
+    let reason: String
+    var description: String { "the connection is given up until the device directory is current again: \(reason)" }
 }

@@ -13,6 +13,7 @@ internal import Wire
 /// back to the broker by throwing. Confined to its connection's thread.
 final class MessageIntake: MQTTBatchHandler {
     private let table: TopicTable
+    private let gate: DeviceGate
     private let producer: RecordProducer
     private let metrics: IngestionMetrics
     private let status: SourceStatus
@@ -31,11 +32,21 @@ final class MessageIntake: MQTTBatchHandler {
     private var events: [String: UInt64] = [:]
     private var batchStart = ContinuousClock.now
 
+    /// What the gate says of the device whose telemetry is being taken; nil between two devices.
+    private var admission: Admission?
+
+    private enum Admission {
+        case admitted(MetricRanges?)
+        case refused(Rejection)
+    }
+
     init(
-        table: TopicTable, limits: ReadingLimits, producer: RecordProducer, metrics: IngestionMetrics, status: SourceStatus,
+        table: TopicTable, limits: ReadingLimits, gate: DeviceGate, producer: RecordProducer, metrics: IngestionMetrics,
+        status: SourceStatus,
         now: @escaping @Sendable () -> Timestamp, patience: @escaping () -> Bool
     ) {
         self.table = table
+        self.gate = gate
         self.producer = producer
         self.metrics = metrics
         self.status = status
@@ -95,8 +106,12 @@ final class MessageIntake: MQTTBatchHandler {
     // MARK: Records
 
     private func makeRecords() {
-        batch.forEach(take, deviceEnded: endShared)
+        batch.forEach(take) {
+            endShared()
+            admission = nil
+        }
         reader.finish()
+        if reader.outOfRange > 0 { metrics.outOfRange.increment(by: reader.takeOutOfRange()) }
     }
 
     private func take(_ message: MessageBatch.Message) {
@@ -108,17 +123,32 @@ final class MessageIntake: MQTTBatchHandler {
             guard !message.device.isEmpty else { throw .deviceIDInvalid }
             guard !message.payload.isEmpty else { throw .payloadEmpty }
             switch kind {
-            case .telemetry: try takeTelemetry(message)
-            case .status: try takeStatus(message)
+            case .telemetry: try takeTelemetry(message, try admit(message.device))
+            case .status:
+                _ = try gate.admit(message.device)
+                try takeStatus(message)
             }
         } catch {
             reject(message, error)
         }
     }
 
+    /// The gate is asked once for the telemetry of a device in this batch.
     @inline(__always)
-    private func takeTelemetry(_ message: MessageBatch.Message) throws(Rejection) {
-        switch try reader.read(message) {
+    private func admit(_ device: UnsafeRawBufferPointer) throws(Rejection) -> MetricRanges? {
+        if admission == nil {
+            do throws(Rejection) { admission = .admitted(try gate.admit(device)) } catch { admission = .refused(error) }
+        }
+        switch admission {
+        case .admitted(let ranges): return ranges
+        case .refused(let rejection): throw rejection
+        case nil: return nil
+        }
+    }
+
+    @inline(__always)
+    private func takeTelemetry(_ message: MessageBatch.Message, _ ranges: MetricRanges?) throws(Rejection) {
+        switch try reader.read(message, ranges) {
         case .single(let time, let sequence): try takeSingle(message, time, sequence)
         case .records(let count, let samples):
             // What came before it is to stand before it.

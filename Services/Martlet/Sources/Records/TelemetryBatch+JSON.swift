@@ -74,12 +74,13 @@ extension TelemetryBatch: JSONRecord {
 extension Quality {
     private static let named: [(name: String, bit: Quality)] = [
         ("uncertain", .uncertain), ("bad", .bad), ("timeClamped", .timeClamped), ("timeAssigned", .timeAssigned),
+        ("outOfRange", .outOfRange),
     ]
 
     /// Bits that this build has no name for appear as `bit5`.
     var names: [String] {
         let known = Self.named.filter { contains($0.bit) }.map(\.name)
-        return known + (4..<8).filter { rawValue >> UInt8($0) & 1 == 1 }.map { "bit\($0)" }
+        return known + (5..<8).filter { rawValue >> UInt8($0) & 1 == 1 }.map { "bit\($0)" }
     }
 
     init(json: JSONValue?) throws(RecordProblem) {
@@ -89,7 +90,7 @@ extension Quality {
         for word in words {
             if let bit = Self.named.first(where: { word == .string($0.name) })?.bit {
                 insert(bit)
-            } else if let number = (4..<8).first(where: { word == .string("bit\($0)") }) {
+            } else if let number = (5..<8).first(where: { word == .string("bit\($0)") }) {
                 insert(Quality(rawValue: 1 << UInt8(number)))
             } else {
                 throw RecordProblem("'quality' knows \(Self.named.map(\.name).joined(separator: ", ")), not \(word.text)")

@@ -81,7 +81,7 @@ struct HopBench {
                 "ingestion", ingestion,
                 [
                     "--mqtt.port", port, "--kafka.bootstrap", servers.bootstrap, "--http.port", "\(httpPort)", "--mqtt.client-id", "hop",
-                    "--mqtt.session-expiry", "1s",
+                    "--mqtt.session-expiry", "1s", "--identity", "open",
                 ] + (options["--settings"]?.split(separator: " ").map(String.init) ?? []), folder: servers.folder)
             try program.waitFor("subscribed") { program.output.contains("\"subscribed\"") }
             return program

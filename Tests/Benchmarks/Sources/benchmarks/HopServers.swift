@@ -101,7 +101,7 @@ final class HopServers {
         bootstrap = "127.0.0.1:\(kafkaPort)"
         mosquitto = try Self.startMosquitto(folder, mqttPort)
         kafka = try Self.startKafka(folder, kafkaHome, kafkaPort)
-        for topic in ["telemetry", "device-events", "dead-letters", "bare"] {
+        for topic in ["telemetry", "device-events", "dead-letters", "registry.devices", "registry.types", "bare"] {
             try Self.run(
                 folder, "\(kafkaHome)/bin/kafka-topics.sh",
                 ["--bootstrap-server", bootstrap, "--create", "--topic", topic, "--partitions", "12", "--replication-factor", "1"])

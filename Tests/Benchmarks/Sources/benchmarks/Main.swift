@@ -10,7 +10,7 @@ struct Benchmark: Sendable {
 @main
 enum Main {
     static let benchmarks: [Benchmark] = [
-        .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .queries,
+        .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .queries, .directory,
     ]
 
     static func main() {
