@@ -1,37 +1,60 @@
-/// Looks at bytes eight at a time: ids and names are checked for every message.
+/// Looks at bytes sixteen at a time: ids and names are checked for every message.
 @usableFromInline enum ByteWords {
-    @inlinable static var topBits: UInt64 { 0x8080_8080_8080_8080 }
-    @inlinable static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    @usableFromInline typealias Word = SIMD16<UInt8>
+    @usableFromInline typealias Mask = SIMDMask<SIMD16<Int8>>
 
-    /// Whether no byte is outside. `outside` sets the top bit of each byte that is; a byte above 0x7F may disturb the ones above
-    /// it, so it must be outside itself.
+    /// Whether `isOutside` holds for none of the bytes.
     @inlinable @inline(__always)
-    static func none(_ bytes: UnsafeRawBufferPointer, _ outside: (UInt64) -> UInt64) -> Bool {
+    static func none(_ bytes: UnsafeRawBufferPointer, _ isOutside: (Word) -> Mask) -> Bool {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return true }
         let count = bytes.count
-        var found: UInt64
-        if count >= 8 {
-            // The last word overlaps the one before.
-            found = outside(start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
-            var index = 0
-            while index < count - 8 {
-                found |= outside(start.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-                index += 8
-            }
-        } else if count >= 4 {
-            let low = start.loadUnaligned(as: UInt32.self)
-            let high = start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
-            found = outside(UInt64(high) << 32 | UInt64(low))
-        } else {
-            let (first, middle, last) = (bytes[0], bytes[count / 2], bytes[count - 1])
-            found = outside(UInt64(first) &* ones) | outside(UInt64(middle) &* ones) | outside(UInt64(last) &* ones)
+        guard count > 16 else { return isEmpty(isOutside(short(start, count))) }
+        // The last word overlaps the one before.
+        var found = isOutside(start.loadUnaligned(fromByteOffset: count - 16, as: Word.self))
+        var index = 0
+        while index < count - 16 {
+            found .|= isOutside(start.loadUnaligned(fromByteOffset: index, as: Word.self))
+            index += 16
         }
-        return found & topBits == 0
+        return isEmpty(found)
     }
 
-    /// Sets the top bit of each byte that is within `low ... high`, for bytes below 0x80.
+    /// A word of 1 to 16 bytes and of nothing else; some stand in it more than once.
     @inlinable @inline(__always)
-    static func within(_ word: UInt64, _ low: UInt8, _ high: UInt8) -> UInt64 {
-        (word &+ UInt64(0x80 - low) &* ones) & ~(word &+ UInt64(0x7F - high) &* ones)
+    static func short(_ start: UnsafeRawPointer, _ count: Int) -> Word {
+        if count >= 8 {
+            return word(start.loadUnaligned(as: UInt64.self), start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
+        }
+        var half: UInt64
+        if count >= 4 {
+            half = UInt64(start.loadUnaligned(as: UInt32.self)) << 32
+            half |= UInt64(start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
+        } else {
+            let last = UInt64(start.load(fromByteOffset: count - 1, as: UInt8.self))
+            half = UInt64(start.load(as: UInt8.self)) | UInt64(start.load(fromByteOffset: count / 2, as: UInt8.self)) << 8
+            half |= last << 16 | last << 24
+            half |= half << 32
+        }
+        return word(half, half)
+    }
+
+    @inlinable @inline(__always)
+    static func word(_ first: UInt64, _ second: UInt64) -> Word {
+        // Both are sixteen bytes, and any bits are a value of either.
+        unsafeBitCast(SIMD2(first, second), to: Word.self)
+    }
+
+    /// `!any(mask)`, which would look at one byte after the other.
+    @inlinable @inline(__always)
+    static func isEmpty(_ mask: Mask) -> Bool {
+        // A mask is sixteen bytes, each of no ones or of ones only.
+        let halves = unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+        return halves.x | halves.y == 0
+    }
+
+    /// Which bytes lie within `low ... high`.
+    @inlinable @inline(__always)
+    static func within(_ word: Word, _ low: UInt8, _ high: UInt8) -> Mask {
+        (word &- Word(repeating: low)) .<= Word(repeating: high - low)
     }
 }

@@ -25,9 +25,9 @@ public struct DeviceID: Hashable, Sendable, Comparable, CustomStringConvertible 
         guard bytes.count >= 1 && bytes.count <= maximumBytes else { return false }
         return ByteWords.none(bytes) { word in
             // The bit that tells lower case from upper case is set.
-            let letters = ByteWords.within(word | 0x20 &* ByteWords.ones, 0x61, 0x7A)
-            let others = ByteWords.within(word, 0x2D, 0x2E) | ByteWords.within(word, 0x30, 0x3A) | ByteWords.within(word, 0x5F, 0x5F)
-            return word | ~(letters | others)
+            let letters = ByteWords.within(word | ByteWords.Word(repeating: 0x20), 0x61, 0x7A)
+            let others = ByteWords.within(word, 0x2D, 0x2E) .| ByteWords.within(word, 0x30, 0x3A) .| ByteWords.within(word, 0x5F, 0x5F)
+            return .!(letters .| others)
         }
     }
 

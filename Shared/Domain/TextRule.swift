@@ -2,22 +2,25 @@
 /// (Unicode Standard, table 3-7). Neither allocates.
 public enum TextRule {
     /// Free text: well-formed UTF-8 without U+0000 (PostgreSQL's `text` cannot hold it).
-    @inlinable public static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    @inlinable @inline(__always)
+    public static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
         isPrintableASCII(bytes) || isWellFormed(bytes, controlsAllowed: true)
     }
 
     /// A name: free text without control characters (C0, DEL, C1).
-    @inlinable public static func isName(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    @inlinable @inline(__always)
+    public static func isName(_ bytes: UnsafeRawBufferPointer) -> Bool {
         isPrintableASCII(bytes) || isWellFormed(bytes, controlsAllowed: false)
     }
 
-    /// The usual case.
+    /// Whether no byte is outside U+0020 ... U+007E: the usual text, which is a name as well.
     @inlinable @inline(__always)
-    static func isPrintableASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        ByteWords.none(bytes) { word in word | ~ByteWords.within(word, 0x20, 0x7E) }
+    public static func isPrintableASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        ByteWords.none(bytes) { word in .!ByteWords.within(word, 0x20, 0x7E) }
     }
 
-    @usableFromInline static func isWellFormed(_ bytes: UnsafeRawBufferPointer, controlsAllowed: Bool) -> Bool {
+    @usableFromInline @inline(never)
+    static func isWellFormed(_ bytes: UnsafeRawBufferPointer, controlsAllowed: Bool) -> Bool {
         var index = 0
         while index < bytes.count {
             let lead = bytes[index]

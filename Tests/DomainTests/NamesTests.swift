@@ -27,6 +27,22 @@ import Testing
         }
     }
 
+    /// Bytes are looked at sixteen at a time: one that is not allowed is seen at every place of every length.
+    @Test func everyPlace() {
+        for length in 1...40 {
+            for place in 0..<length {
+                for byte in [0x00, 0x20, 0x2C, 0x3B, 0x5B, 0x80, 0xE1, 0xFF] as [UInt8] {
+                    var id = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+                    #expect(id.withUnsafeBytes { DeviceID.isValid($0) && MetricName.isValid($0) })
+                    id[place] = byte
+                    if id.withUnsafeBytes({ DeviceID.isValid($0) }) { Issue.record("\(byte) at \(place) of \(length) in a device id") }
+                    id[place] = byte & 0x1F
+                    if id.withUnsafeBytes({ MetricName.isValid($0) }) { Issue.record("\(byte & 0x1F) at \(place) of \(length) in a name") }
+                }
+            }
+        }
+    }
+
     @Test(arguments: ["t", "Temperatur °C", "温度", "a b/c", String(repeating: "é", count: 64)]) func metricNames(_ text: String) throws {
         #expect(try MetricName(text).text == text)
         #expect(try Array(text.utf8).withUnsafeBytes { try MetricName(bytes: $0) } == MetricName(text))
