@@ -5,7 +5,7 @@ struct BitReader {
     private var next: Int
     /// The next bits, from the top; what follows the first `windowBits` of them is no bit of the window yet.
     private var window: UInt64 = 0
-    private var windowBits = 0
+    private(set) var windowBits = 0
     let field: StaticString
 
     init(_ reader: ByteReader, _ field: StaticString) {
@@ -17,24 +17,33 @@ struct BitReader {
     /// Offset of the first byte of which no bit was read.
     var end: Int { next - windowBits / 8 }
 
-    func error(_ code: WireError.Code) -> WireError { WireError(code, offset: end, field: field.description) }
+    func error(_ code: WireError.Code) -> WireError { .at(end, code, field) }
 
     /// Brings at least 56 bits into the window, or all that are left.
     @inline(__always)
-    private mutating func fill() {
-        if bytes.count - next >= 8 {
-            window |= UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: next, as: UInt64.self)) &>> UInt64(windowBits)
-            let taken = (63 - windowBits) / 8
-            next += taken
-            windowBits += 8 * taken
-        } else {
-            while windowBits <= 56 && next < bytes.count {
-                window |= UInt64(bytes[next]) &<< UInt64(56 - windowBits)
-                next += 1
-                windowBits += 8
-            }
+    mutating func fill() {
+        if fillWord() { return }
+        while windowBits <= 56 && next < bytes.count {
+            window |= UInt64(bytes[next]) &<< UInt64(56 &- windowBits)
+            next &+= 1
+            windowBits &+= 8
         }
     }
+
+    /// Brings at least 56 bits into the window; near the end of the bytes it does nothing and says so.
+    @inline(__always)
+    mutating func fillWord() -> Bool {
+        guard bytes.count &- next >= 8 else { return false }
+        window |= UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: next, as: UInt64.self)) &>> UInt64(windowBits)
+        let taken = (63 &- windowBits) &>> 3
+        next &+= taken
+        windowBits &+= 8 &* taken
+        return true
+    }
+
+    /// The next bits, which the window must hold; 1 ≤ count ≤ 56.
+    @inline(__always)
+    func peek(_ count: Int) -> Int { Int(truncatingIfNeeded: window &>> UInt64(64 &- count)) }
 
     /// 0 ≤ count ≤ 64.
     @inline(__always)
@@ -58,10 +67,11 @@ struct BitReader {
         return value
     }
 
+    /// Takes bits away, which the window must hold.
     @inline(__always)
-    private mutating func drop(_ count: Int) {
+    mutating func drop(_ count: Int) {
         window = window &<< UInt64(count)
-        windowBits -= count
+        windowBits &-= count
     }
 
     @inline(__always)
@@ -72,7 +82,11 @@ struct BitReader {
     mutating func signed() throws(WireError) -> Int64 {
         if windowBits < 42 { fill() }
         let ones = (~window).leadingZeroBitCount
-        if ones >= 6 { return try longSigned() }
+        if ones >= 6 {
+            let (value, rest) = try longSigned()
+            self = rest
+            return value
+        }
         // Bits of the classes 0 to 5, one a byte: data that jumps between classes costs no mispredicted branches.
         let width = Int(truncatingIfNeeded: 0x2414_0C06_0300 &>> UInt64(8 &* ones)) & 0xFF
         guard windowBits >= ones &+ 1 &+ width else { throw error(.truncated) }
@@ -81,11 +95,14 @@ struct BitReader {
         return zigzagDecoded(code)
     }
 
+    /// Changes nothing, so that the window of who calls it can stay in registers.
     @inline(never)
-    private mutating func longSigned() throws(WireError) -> Int64 {
+    private func longSigned() throws(WireError) -> (Int64, rest: BitReader) {
         guard windowBits >= 6 else { throw error(.truncated) }
-        drop(6)
-        return zigzagDecoded(try read(64))
+        var rest = self
+        rest.drop(6)
+        let code = try rest.read(64)
+        return (zigzagDecoded(code), rest)
     }
 
     /// Takes zeros away, at most `limit`, and says how many there were.
@@ -94,7 +111,7 @@ struct BitReader {
         if windowBits < 42 { fill() }
         let count = min(window.leadingZeroBitCount, windowBits, limit)
         window = count == 64 ? 0 : window &<< UInt64(count)
-        windowBits -= count
+        windowBits &-= count
         return count
     }
 }

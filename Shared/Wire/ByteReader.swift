@@ -8,10 +8,11 @@ struct ByteReader {
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    var remaining: Int { bytes.count - position }
+    var remaining: Int { bytes.count &- position }
 
+    @inline(__always)
     func error(_ code: WireError.Code, _ field: StaticString, at offset: Int? = nil) -> WireError {
-        WireError(code, offset: offset ?? position, field: field.description)
+        .at(offset ?? position, code, field)
     }
 
     @inline(__always)
@@ -40,38 +41,39 @@ struct ByteReader {
             position += 1
             return UInt64(first)
         }
-        return bytes.count >= 8 ? try wordVarint(field) : try longVarint(field)
+        return bytes.count >= 8 ? try wordVarint(field) : try takeLongVarint(field)
     }
 
     /// Takes the bits of up to eight bytes out of one word.
     @inline(__always)
     private mutating func wordVarint(_ field: StaticString) throws(WireError) -> UInt64 {
         // Near the end: the last word, with zeros for what is not there.
-        let start = min(position, bytes.count - 8)
+        let start = min(position, bytes.count &- 8)
         let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self)) &>> UInt64(8 &* (position &- start))
-        let ends = ~word & 0x8080_8080_8080_8080
-        let count = (ends.trailingZeroBitCount &+ 1) / 8
-        if ends == 0 || count > remaining { return try longVarint(field) }
+        let ends = ~word & Varint.continuations
+        let count = (ends.trailingZeroBitCount &+ 1) &>> 3
+        if ends == 0 || count > remaining { return try takeLongVarint(field) }
         position += count
-        // Everything up to the byte that ends it, then pairs, quadruples and the halves pushed together.
-        var value = word & (ends ^ (ends &- 1)) & 0x7F7F_7F7F_7F7F_7F7F
-        value = value & 0x007F_007F_007F_007F | (value & 0x7F00_7F00_7F00_7F00) >> 1
-        value = value & 0x0000_3FFF_0000_3FFF | (value & 0x3FFF_0000_3FFF_0000) >> 2
-        return value & 0x0FFF_FFFF | (value & 0x0FFF_FFFF_0000_0000) >> 4
+        return Varint.packed(word & (ends ^ (ends &- 1)))
     }
 
+    @inline(__always)
+    private mutating func takeLongVarint(_ field: StaticString) throws(WireError) -> UInt64 {
+        let (value, end) = try longVarint(field)
+        position = end
+        return value
+    }
+
+    /// Changes nothing, so that the cursor of who calls it can stay in registers.
     @inline(never)
-    private mutating func longVarint(_ field: StaticString) throws(WireError) -> UInt64 {
+    private func longVarint(_ field: StaticString) throws(WireError) -> (value: UInt64, end: Int) {
         var value: UInt64 = 0
         for index in 0..<10 {
             guard position + index < bytes.count else { throw error(.truncated, field) }
             let next = bytes[position + index]
             if index == 9 && next > 1 { throw error(.varintTooLong, field) }
             value |= UInt64(next & 0x7F) << UInt64(7 * index)
-            if next < 0x80 {
-                position += index + 1
-                return value
-            }
+            if next < 0x80 { return (value, position + index + 1) }
         }
         throw error(.varintTooLong, field)
     }

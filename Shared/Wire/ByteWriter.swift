@@ -51,9 +51,6 @@ struct ByteWriter {
         position += 1
     }
 
-    /// Bytes that `varint` takes.
-    static func varintLength(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
-
     @inline(__always)
     mutating func zigzag(_ value: Int64) { varint(zigzagEncoded(value)) }
 

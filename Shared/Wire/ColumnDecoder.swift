@@ -97,14 +97,13 @@ enum ColumnDecoder {
 }
 
 extension TelemetryBuffer {
-    /// Appends `count` entries that are alike but for their quality, when `qualities` are given.
+    /// Appends `count` entries that are alike but for their quality, when `qualities` are given. Their times and payloads are still
+    /// to be read.
     fileprivate mutating func append(_ template: Entry, count new: Int, qualities: UnsafeRawBufferPointer?) {
         if entries.count < count + new { entries.append(contentsOf: repeatElement(template, count: count + new - entries.count)) }
         entries.withUnsafeMutableBufferPointer { entries in
-            for index in 0..<new {
-                entries[count + index] = template
-                if let qualities { entries[count + index].quality = qualities[index] }
-            }
+            for index in count..<count + new { entries[index].traits = template.traits }
+            if let qualities { for index in 0..<new { entries[count + index].quality = qualities[index] } }
         }
         count += new
     }

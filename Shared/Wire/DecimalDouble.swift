@@ -46,12 +46,13 @@ enum DecimalDouble {
         guard value.magnitude < limit else { return nil }
         for exponent in 0...maximumExponent {
             let power = power(exponent)
-            let scaled = value * power
             // Added and taken away, it leaves the nearest integer: beyond 2^52 doubles have no fractions. A half may go the other
             // way than in `nearestMantissa`, but a half is no mantissa.
-            let rounded = (scaled + Self.rounding) - Self.rounding
-            guard scaled.magnitude < limit && rounded.magnitude < limit else { return nil }
-            if (exponent == 0 ? rounded : rounded / power).bitPattern == value.bitPattern { return (Int64(rounded), exponent) }
+            let rounded = (value * power + Self.rounding) - Self.rounding
+            if (exponent == 0 ? rounded : rounded / power).bitPattern == value.bitPattern {
+                // Of a larger exponent it would be longer still.
+                return rounded.magnitude < limit ? (Int64(rounded), exponent) : nil
+            }
         }
         return nil
     }

@@ -33,7 +33,7 @@ struct NearDecimals {
             let before = near.mantissa
             near.move(to: entry.payload)
             if index == 0 {
-                first = ByteWriter.varintLength(zigzagEncoded(near.mantissa))
+                first = Varint.length(zigzagEncoded(near.mantissa))
             } else {
                 mantissas += BitWriter.signedLength(near.mantissa &- before)
             }

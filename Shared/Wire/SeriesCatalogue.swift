@@ -19,13 +19,17 @@ struct SeriesCatalogue: Sendable {
 
     var reservedBytes: Int { series.capacity * MemoryLayout<Series>.stride + table.capacity * MemoryLayout<UInt16>.stride }
 
+    @inline(__always)
     mutating func removeAll() {
         count = 0
         last = -1
-        if tabled > 0 {
-            tabled = 0
-            for index in table.indices { table[index] = 0 }
-        }
+        if tabled > 0 { clearTable() }
+    }
+
+    @inline(never)
+    private mutating func clearTable() {
+        tabled = 0
+        for index in table.indices { table[index] = 0 }
     }
 
     /// Number of this series, which is added when it is new.
@@ -34,13 +38,16 @@ struct SeriesCatalogue: Sendable {
     mutating func series(
         metric: UnsafeRawBufferPointer, unit: UnsafeRawBufferPointer?, arena: inout TextArena, sample: Int
     ) throws(WireError) -> UInt16 {
-        let unit = unit ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        if count > 0, let found = find(metric, unit, arena) {
+        if count > 0, let found = find(metric, unit ?? UnsafeRawBufferPointer(start: nil, count: 0), arena) {
             last = found
             return UInt16(truncatingIfNeeded: found)
         }
-        try Self.check(metric, unit, arena, sample)
-        let number = add(metric: arena.append(metric), unit: arena.append(unit))
+        try Self.check(metric: metric, sample)
+        if let unit { try Self.check(unit: unit, sample) }
+        guard arena.count &+ metric.count &+ (unit?.count ?? 0) <= WireLimits.messageBytes else {
+            throw .at(sample, .limitExceeded, "message")
+        }
+        let number = add(metric: arena.append(metric), unit: unit.map { arena.append($0) } ?? TextArena.Slice(offset: 0, count: 0))
         if tabled > 0 { insert(number, arena) }
         last = number
         return UInt16(truncatingIfNeeded: number)
@@ -58,23 +65,20 @@ struct SeriesCatalogue: Sendable {
         } else {
             series.append(new)
         }
-        count += 1
-        return count - 1
+        defer { count &+= 1 }
+        return count
     }
 
     @inline(__always)
-    private static func check(
-        _ metric: UnsafeRawBufferPointer, _ unit: UnsafeRawBufferPointer, _ arena: TextArena, _ sample: Int
-    ) throws(WireError) {
-        guard metric.count <= WireLimits.metricBytes else { throw WireError(.limitExceeded, offset: sample, field: "metric") }
-        guard MetricName.isValid(metric) else {
-            throw WireError(metric.isEmpty ? .invalidField : .invalidUTF8, offset: sample, field: "metric")
-        }
-        guard unit.count <= WireLimits.unitBytes else { throw WireError(.limitExceeded, offset: sample, field: "unit") }
-        guard TextRule.isName(unit) else { throw WireError(.invalidUTF8, offset: sample, field: "unit") }
-        guard arena.count + metric.count + unit.count <= WireLimits.messageBytes else {
-            throw WireError(.limitExceeded, offset: sample, field: "message")
-        }
+    private static func check(metric: UnsafeRawBufferPointer, _ sample: Int) throws(WireError) {
+        guard metric.count <= WireLimits.metricBytes else { throw .at(sample, .limitExceeded, "metric") }
+        guard MetricName.isValid(metric) else { throw .at(sample, metric.isEmpty ? .invalidField : .invalidUTF8, "metric") }
+    }
+
+    @inline(__always)
+    private static func check(unit: UnsafeRawBufferPointer, _ sample: Int) throws(WireError) {
+        guard unit.count <= WireLimits.unitBytes else { throw .at(sample, .limitExceeded, "unit") }
+        guard TextRule.isName(unit) else { throw .at(sample, .invalidUTF8, "unit") }
     }
 
     /// Batches repeat a series, or go through the same ones in turn: the last one and its successor are tried first.

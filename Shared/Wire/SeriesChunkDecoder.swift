@@ -146,8 +146,7 @@ extension TelemetryBuffer.Entry {
     /// Kind by the type of a run; good quality until the chunk says otherwise.
     @inline(__always)
     fileprivate mutating func setValue(_ type: UInt8, _ value: UInt64) {
-        kind = TelemetryBuffer.ValueKind(rawValue: type) ?? .double
         payload = value
-        quality = 0
+        traits = TelemetryBuffer.Traits(series: 0, kind: TelemetryBuffer.ValueKind(rawValue: type) ?? .double, quality: 0)
     }
 }

@@ -10,8 +10,6 @@ public enum ValueRef {
 
 /// One sample whose text is borrowed from its buffer: valid only within the closure it was handed to.
 public struct SampleRef {
-    public let metric: UnsafeRawBufferPointer
-    public let unit: UnsafeRawBufferPointer?
     public let time: Timestamp
     public let quality: Quality
     public let value: ValueRef
@@ -19,6 +17,12 @@ public struct SampleRef {
     public let series: Int
     /// The device's number of this sample; nil when the batch has no sequence.
     public let sequence: UInt64?
+
+    let text: UnsafeRawBufferPointer
+    let names: SeriesCatalogue.Series
+
+    public var metric: UnsafeRawBufferPointer { text[names.metric] }
+    public var unit: UnsafeRawBufferPointer? { names.unit.count == 0 ? nil : text[names.unit] }
 }
 
 extension TelemetryBuffer {
@@ -67,26 +71,35 @@ extension TelemetryBuffer {
     @inline(__always)
     private func sample(_ index: Int, _ text: UnsafeRawBufferPointer) -> SampleRef {
         let entry = entries[index]
-        let series = catalogue.series[Int(entry.series)]
         return SampleRef(
-            metric: text[series.metric], unit: series.unit.count == 0 ? nil : text[series.unit],
             time: Timestamp(microseconds: entry.time), quality: Quality(rawValue: entry.quality), value: entry.value(text),
-            series: Int(entry.series), sequence: sequence?.number(ofSample: index))
+            series: Int(entry.series), sequence: sequence?.number(ofSample: index), text: text, names: catalogue.series[Int(entry.series)])
     }
 }
 
 extension TelemetryBuffer.Entry {
     @inline(__always)
+    init(time: Int64, payload: UInt64, series: UInt16, kind: TelemetryBuffer.ValueKind, quality: UInt8) {
+        self.init(time: time, payload: payload, traits: TelemetryBuffer.Traits(series: series, kind: kind, quality: quality))
+    }
+
+    @inline(__always)
     init(time: Int64, series: UInt16, quality: Quality, value: ValueRef, arena: inout TextArena) {
-        self.time = time
-        self.series = series
-        self.quality = quality.rawValue
-        switch value {
-        case .double(let number): (kind, payload) = (.double, number.bitPattern)
-        case .int(let number): (kind, payload) = (.int, UInt64(bitPattern: number))
-        case .bool(let flag): (kind, payload) = (.bool, flag ? 1 : 0)
-        case .string(let bytes): (kind, payload) = (.string, arena.append(bytes).packed)
-        }
+        let (kind, payload): (TelemetryBuffer.ValueKind, UInt64) =
+            switch value {
+            case .double(let number): (.double, number.bitPattern)
+            case .int(let number): (.int, UInt64(bitPattern: number))
+            case .bool(let flag): (.bool, flag ? 1 : 0)
+            case .string(let bytes): (.string, arena.append(bytes).packed)
+            }
+        self.init(time: time, payload: payload, series: series, kind: kind, quality: quality.rawValue)
+    }
+
+    var series: UInt16 { traits.series }
+    var kind: TelemetryBuffer.ValueKind { traits.kind }
+    var quality: UInt8 {
+        get { traits.quality }
+        set { traits.quality = newValue }
     }
 
     @inline(__always)

@@ -22,9 +22,26 @@ public struct TelemetryBuffer: Sendable {
         var time: Int64
         /// Bits of a double, an integer, 0 or 1, or a slice of the arena.
         var payload: UInt64
-        var series: UInt16
-        var kind: ValueKind
-        var quality: UInt8
+        var traits: Traits
+    }
+
+    /// What the samples of a run have in common; one word, so that a run is marked with one store each.
+    struct Traits: Sendable {
+        /// From the top: quality, kind, series.
+        private var packed: UInt32
+
+        @inline(__always)
+        init(series: UInt16, kind: ValueKind, quality: UInt8) {
+            packed = UInt32(quality) &<< 24 | UInt32(kind.rawValue) &<< 16 | UInt32(series)
+        }
+
+        var series: UInt16 { UInt16(truncatingIfNeeded: packed) }
+        // The two bits have a kind each.
+        var kind: ValueKind { ValueKind(rawValue: UInt8(truncatingIfNeeded: packed &>> 16) & 3) ?? .double }
+        var quality: UInt8 {
+            get { UInt8(truncatingIfNeeded: packed &>> 24) }
+            set { packed = packed & 0x00FF_FFFF | UInt32(newValue) &<< 24 }
+        }
     }
 
     enum ValueKind: UInt8, Sendable { case double, int, bool, string }
@@ -53,7 +70,7 @@ public struct TelemetryBuffer: Sendable {
 
     /// - Throws: `invalidField` when these bytes are no device id.
     public mutating func setDevice(_ bytes: UnsafeRawBufferPointer) throws(WireError) {
-        guard DeviceID.isValid(bytes) else { throw WireError(.invalidField, offset: 0, field: "device") }
+        guard DeviceID.isValid(bytes) else { throw .at(0, .invalidField, "device") }
         device = arena.append(bytes)
     }
 
@@ -62,8 +79,8 @@ public struct TelemetryBuffer: Sendable {
     public mutating func append(
         metric: UnsafeRawBufferPointer, unit: UnsafeRawBufferPointer?, time: Timestamp, quality: Quality, value: ValueRef
     ) throws(WireError) {
-        guard count < WireLimits.samplesPerBatch else { throw WireError(.limitExceeded, offset: count, field: "samples") }
-        guard time.isRepresentable else { throw WireError(.invalidField, offset: count, field: "time") }
+        guard count < WireLimits.samplesPerBatch else { throw .at(count, .limitExceeded, "samples") }
+        guard time.isRepresentable else { throw .at(count, .invalidField, "time") }
         if case .string(let bytes) = value { try check(string: bytes) }
         let series = try catalogue.series(metric: metric, unit: unit, arena: &arena, sample: count)
         append(Entry(time: time.microseconds, series: series, quality: quality, value: value, arena: &arena))
@@ -93,21 +110,33 @@ public struct TelemetryBuffer: Sendable {
             entries.withUnsafeMutableBufferPointer { entries in
                 entries[count].time = entry.time
                 entries[count].payload = entry.payload
-                entries[count].series = entry.series
-                entries[count].kind = entry.kind
-                entries[count].quality = entry.quality
+                entries[count].traits = entry.traits
             }
         } else {
             entries.append(entry)
         }
-        count += 1
+        count &+= 1
+    }
+
+    /// - Parameter bytes: The message, where its texts are.
+    @inline(__always)
+    mutating func replace(by message: PlainMessage, _ bytes: UnsafeRawBufferPointer) {
+        sequence = message.sequence
+        ingestTime = message.ingestTime
+        source = message.source
+        arena.replace(by: bytes)
+        device = message.device
+        catalogue.removeAll()
+        _ = catalogue.add(metric: message.series.metric, unit: message.series.unit)
+        count = 0
+        append(message.entry)
     }
 
     private func check(string: UnsafeRawBufferPointer) throws(WireError) {
-        guard string.count <= WireLimits.stringBytes else { throw WireError(.limitExceeded, offset: count, field: "value") }
-        guard TextRule.isText(string) else { throw WireError(.invalidUTF8, offset: count, field: "value") }
+        guard string.count <= WireLimits.stringBytes else { throw .at(count, .limitExceeded, "value") }
+        guard TextRule.isText(string) else { throw .at(count, .invalidUTF8, "value") }
         guard arena.count + string.count <= WireLimits.messageBytes else {
-            throw WireError(.limitExceeded, offset: count, field: "message")
+            throw .at(count, .limitExceeded, "message")
         }
     }
 }

@@ -3,7 +3,7 @@ import Domain
 extension TelemetryCodec {
     /// What surrounds the texts of a message of one sample takes at most: header, sequence, time of intake, source, time, type,
     /// value, quality and four lengths.
-    private static let singleOverhead = 4 + 20 + 8 + 1 + 10 + 1 + 10 + 1 + 4 * 2
+    private static var singleOverhead: Int { 4 + 20 + 8 + 1 + 10 + 1 + 10 + 1 + 4 * 2 + ShortWriter.slack }
 
     /// The same work as for columns, but for one sample everything that is done per message counts.
     static func encodeSingle(_ batch: TelemetryBuffer, into output: inout WireBuffer) throws(WireError) {
@@ -13,6 +13,7 @@ extension TelemetryCodec {
     }
 
     /// - Returns: Where the message ends.
+    @inline(__always)
     private static func writeSingle(
         _ batch: TelemetryBuffer, _ text: UnsafeRawBufferPointer, _ start: UnsafeMutableRawPointer
     ) -> UnsafeMutableRawPointer {
@@ -48,6 +49,7 @@ extension TelemetryCodec {
     }
 
     /// The message lies in the batch's arena already, so that texts are places in it.
+    @inline(__always)
     static func decodeSingle(_ reader: inout ByteReader, into batch: inout TelemetryBuffer) throws(WireError) {
         let name = try reader.metric()
         let metric = TextArena.Slice(name, by: reader)

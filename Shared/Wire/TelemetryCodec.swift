@@ -42,11 +42,11 @@ public enum TelemetryCodec {
 
     @inline(__always)
     private static func check(_ batch: TelemetryBuffer) throws(WireError) {
-        guard batch.device.count > 0 else { throw WireError(.invalidField, offset: 0, field: "device") }
-        guard batch.count > 0 else { throw WireError(.invalidField, offset: 0, field: "samples") }
-        guard batch.ingestTime.isRepresentable else { throw WireError(.invalidField, offset: 0, field: "ingest_time") }
+        guard batch.device.count > 0 else { throw .at(0, .invalidField, "device") }
+        guard batch.count > 0 else { throw .at(0, .invalidField, "samples") }
+        guard batch.ingestTime.isRepresentable else { throw .at(0, .invalidField, "ingest_time") }
         if let sequence = batch.sequence, !sequence.isWithinLimits(sampleCount: batch.count) {
-            throw WireError(.invalidField, offset: 0, field: "first")
+            throw .at(0, .invalidField, "first")
         }
     }
 
@@ -71,6 +71,11 @@ public enum TelemetryCodec {
     /// Replaces the content of `batch` by the message. Nothing is reserved for counts that the bytes cannot hold.
     /// - Throws: `WireError`; `batch` is empty then.
     public static func decode(_ bytes: UnsafeRawBufferPointer, into batch: inout TelemetryBuffer) throws(WireError) {
+        if let plain = PlainMessage(bytes) { batch.replace(by: plain, bytes) } else { try decodeCarefully(bytes, into: &batch) }
+    }
+
+    /// Every message, field by field.
+    static func decodeCarefully(_ bytes: UnsafeRawBufferPointer, into batch: inout TelemetryBuffer) throws(WireError) {
         batch.removeAll()
         do throws(WireError) { try decodeAll(bytes, into: &batch) } catch {
             batch.removeAll()

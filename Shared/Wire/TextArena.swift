@@ -34,14 +34,12 @@ struct TextArena: Sendable {
     @inline(__always)
     mutating func append(_ bytes: UnsafeRawBufferPointer) -> Slice {
         let slice = Slice(offset: count, count: bytes.count)
-        if bytes.isEmpty { return slice }
-        if storage.count - count < bytes.count { grow(by: bytes.count) }
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return slice }
+        if storage.count &- count < bytes.count { grow(by: bytes.count) }
         storage.withUnsafeMutableBytes { memory in
-            if let source = bytes.baseAddress, let target = memory.baseAddress {
-                (target + count).copyText(from: source, count: bytes.count)
-            }
+            if let target = memory.baseAddress { (target + count).copyText(from: source, count: bytes.count) }
         }
-        count += bytes.count
+        count &+= bytes.count
         return slice
     }
 
@@ -52,6 +50,7 @@ struct TextArena: Sendable {
         _ = append(bytes)
     }
 
+    @inline(never)
     private mutating func grow(by needed: Int) {
         storage.append(contentsOf: [UInt8](repeating: 0, count: max(256, storage.count, needed)))
     }

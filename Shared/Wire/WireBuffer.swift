@@ -45,7 +45,7 @@ public struct WireBuffer: Sendable {
     /// - Parameter body: Writes from the given place on and returns where it ended.
     @inline(__always)
     mutating func replaceShort(bound: Int, _ body: (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer) throws(WireError) {
-        if storage.count < bound { storage = [UInt8](repeating: 0, count: max(bound, 2 * storage.count)) }
+        if storage.count < bound { grow(to: max(bound, 2 * storage.count)) }
         count = storage.withUnsafeMutableBytes { memory in
             guard let start = memory.baseAddress else { return 0 }
             let written = body(start) - start
@@ -54,7 +54,10 @@ public struct WireBuffer: Sendable {
         }
         if count > WireLimits.messageBytes {
             count = 0
-            throw WireError(.limitExceeded, offset: 0, field: "message")
+            throw .at(0, .limitExceeded, "message")
         }
     }
+
+    @inline(never)
+    private mutating func grow(to count: Int) { storage = [UInt8](repeating: 0, count: count) }
 }

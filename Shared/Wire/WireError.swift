@@ -35,5 +35,11 @@ public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
         self.field = field
     }
 
+    /// Out of line: what makes an error is not to stand between the instructions that read a message without one.
+    @inline(never)
+    static func at(_ offset: Int, _ code: Code, _ field: StaticString) -> WireError {
+        WireError(code, offset: offset, field: field.description)
+    }
+
     public var description: String { "\(code.rawValue) in field \(field) at \(offset)" }
 }

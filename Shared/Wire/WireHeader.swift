@@ -15,6 +15,10 @@ struct MessageSchema {
     /// The version that this build writes; it knows every field up to it.
     let version: UInt8
     let knownFlags: UInt8
+
+    /// Header of a message without flags, little-endian.
+    @inline(__always)
+    var word: UInt32 { UInt32(WireHeader.magic) | UInt32(id) &<< 8 | UInt32(version) &<< 16 }
 }
 
 extension ByteWriter {
