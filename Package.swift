@@ -42,7 +42,7 @@ let targets: [Target] =
         shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics", "Threads"]),
         shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics", "Threads"]),
         shared("MQTTClient", ["CMosquitto", "Domain", "Logging", "Metrics"]),
-        shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics"]),
+        shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics", "Threads"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 
         shared("DeviceDirectory", ["Domain", "Wire", "KafkaClient", "Logging", "Metrics"]),

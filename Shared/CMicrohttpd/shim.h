@@ -2,6 +2,7 @@
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 
 // Swift cannot call variadic functions: one inline function for each shape in use.
 static inline const union MHD_ConnectionInfo *

@@ -3,7 +3,7 @@ import CMicrohttpd
 import Glibc
 import Logging
 
-// What libmicrohttpd calls, all on its one thread. `context` is the server, which the daemon retains for as long as it runs.
+// What libmicrohttpd calls, all on the network thread. `context` is the server, which the daemon retains for as long as it runs.
 // Contexts of the library: a socket's is its `Connection`, a request's its `Exchange`; each is retained when it is stored and released in
 // the notification that the library guarantees once for each of them.
 

@@ -1,30 +1,65 @@
 import CMicrohttpd
-import Dispatch
 import Glibc
+import Synchronization
+import Threads
 
-/// libmicrohttpd's daemon and the memory it points to.
+/// libmicrohttpd's daemon, the memory it points to and the thread that runs it.
 ///
-/// Unchecked: the pointers are written once, in `init`; `quiesce` and `stop` are called in that order by the one caller of
-/// `HTTPServer.stop`, and the library allows both from any thread but its own.
-final class DaemonHandle: @unchecked Sendable {
-    private let daemon: OpaquePointer
-    private let retained: Unmanaged<HTTPServer>
-    private let strings: [UnsafeMutablePointer<CChar>]
+/// Without a thread of the library's own: `NetworkLoop` polls, so that answers and new work are moved in batches.
+final class DaemonHandle: Sendable {
     let port: Int
+    private let loop: NetworkLoop
+    private let stopped = Mutex<CheckedContinuation<Void, Never>?>(nil)
 
     init(server: HTTPServer) throws(HTTPServerError) {
-        let configuration = server.configuration
-        var address = try ListenAddress(configuration)
-        var strings: [UnsafeMutablePointer<CChar>] = []
-        let retained = Unmanaged.passRetained(server)
-        var options = Self.options(configuration.limits, context: retained.toOpaque())
-        var flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_ERROR_LOG.rawValue | address.flags
+        loop = server.loop
+        guard loop.canWake else { throw HTTPServerError(reason: "cannot serve HTTP: the process has no descriptor left for an eventfd") }
+        let memory = DaemonMemory(server)
+        let daemon = DaemonPointer(pointer: try Self.start(server.configuration, memory))
+        port = Int(martlet_mhd_daemon_info(daemon.pointer, .DAEMON_INFO_BIND_PORT)?.pointee.port ?? 0)
+        SystemThread.start(name: "http") {
+            self.loop.run(daemon.pointer)
+            memory.free()
+            self.stopped.withLock { $0.take() }?.resume()
+        }
+    }
+
+    /// Closes the listening socket; open connections go on.
+    func quiesce() async {
+        await withCheckedContinuation { done in
+            loop.perform { daemon in
+                let listener = MHD_quiesce_daemon(daemon)
+                if listener >= 0 { close(listener) }
+                done.resume()
+            }
+        }
+    }
+
+    /// Ends the thread and every connection. No connection may stay suspended.
+    func stop() async {
+        await withCheckedContinuation { done in
+            stopped.withLock { $0 = done }
+            loop.stop()
+        }
+    }
+
+    private static func start(_ configuration: HTTPServerConfiguration, _ memory: DaemonMemory) throws(HTTPServerError) -> OpaquePointer {
+        var address: ListenAddress
+        do {
+            address = try ListenAddress(configuration)
+        } catch {
+            memory.free()
+            throw error
+        }
+        var options = options(configuration.limits, context: memory.context)
+        // The channel that wakes a thread of the library's is of no use without one (microhttpd.h on MHD_USE_ITC), but 0.9.75 would write
+        // to it for each request.
+        var flags = MHD_USE_EPOLL.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue & ~MHD_USE_ITC.rawValue | MHD_USE_ERROR_LOG.rawValue
+        flags |= address.flags
         if let tls = configuration.tls {
             flags |= MHD_USE_TLS.rawValue
             func add(_ option: MHD_OPTION, _ text: String) {
-                guard let copy = strdup(text) else { return }
-                strings.append(copy)
-                options.append(MHD_OptionItem(option: option, value: 0, ptr_value: copy))
+                options.append(MHD_OptionItem(option: option, value: 0, ptr_value: memory.copy(text)))
             }
             add(.HTTPS_MEM_CERT, tls.certificateChain)
             add(.HTTPS_MEM_KEY, tls.privateKey)
@@ -34,38 +69,14 @@ final class DaemonHandle: @unchecked Sendable {
         let started = address.withPointer { pointer in
             options.append(MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: UnsafeMutableRawPointer(mutating: pointer)))
             options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
-            return martlet_mhd_start(flags, UInt16(configuration.port), accessRequest, retained.toOpaque(), &options)
+            return martlet_mhd_start(flags, UInt16(configuration.port), accessRequest, memory.context, &options)
         }
-        guard let started else {
-            let code = errno
-            for string in strings { free(string) }
-            retained.release()
-            throw HTTPServerError(
-                reason: "cannot listen for HTTP on \(configuration.host):\(configuration.port): \(String(cString: strerror(code)))"
-                    + (configuration.tls == nil ? "" : "; or the TLS certificate, key or authorities are not valid PEM"))
-        }
-        daemon = started
-        self.retained = retained
-        self.strings = strings
-        port = Int(martlet_mhd_daemon_info(started, .DAEMON_INFO_BIND_PORT)?.pointee.port ?? 0)
-    }
-
-    /// Closes the listening socket; open connections go on.
-    func quiesce() {
-        let listener = MHD_quiesce_daemon(daemon)
-        if listener >= 0 { close(listener) }
-    }
-
-    /// Ends the thread and every connection. No connection may be suspended. Waits on a thread of its own.
-    func stop() async {
-        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-            DispatchQueue(label: "http.stop").async {
-                MHD_stop_daemon(self.daemon)
-                for string in self.strings { free(string) }
-                self.retained.release()
-                done.resume()
-            }
-        }
+        if let started { return started }
+        let code = errno
+        memory.free()
+        throw HTTPServerError(
+            reason: "cannot listen for HTTP on \(configuration.host):\(configuration.port): \(String(cString: strerror(code)))"
+                + (configuration.tls == nil ? "" : "; or the TLS certificate, key or authorities are not valid PEM"))
     }
 
     private static func options(_ limits: HTTPServerLimits, context: UnsafeMutableRawPointer) -> [MHD_OptionItem] {
@@ -85,6 +96,35 @@ final class DaemonHandle: @unchecked Sendable {
             MHD_OptionItem(option: .CONNECTION_MEMORY_LIMIT, value: 2 * limits.headerBytes, ptr_value: nil),
             MHD_OptionItem(option: .CONNECTION_TIMEOUT, value: max(1, Int(limits.idleTime.components.seconds)), ptr_value: nil),
         ]
+    }
+}
+
+// @unchecked: the thread that has started the daemon gives it to the network loop's and does not keep it.
+private struct DaemonPointer: @unchecked Sendable {
+    let pointer: OpaquePointer
+}
+
+/// What the daemon points to until it has been stopped: its server and the texts of its options.
+// @unchecked: filled by the thread that starts the daemon, freed by the thread that has stopped it.
+private final class DaemonMemory: @unchecked Sendable {
+    private let server: Unmanaged<HTTPServer>
+    private var strings: [UnsafeMutablePointer<CChar>] = []
+
+    init(_ server: HTTPServer) { self.server = Unmanaged.passRetained(server) }
+
+    var context: UnsafeMutableRawPointer { server.toOpaque() }
+
+    func copy(_ text: String) -> UnsafeMutablePointer<CChar>? {
+        let copy = strdup(text)
+        if let copy { strings.append(copy) }
+        return copy
+    }
+
+    /// Once.
+    func free() {
+        for string in strings { Glibc.free(string) }
+        strings = []
+        server.release()
     }
 }
 

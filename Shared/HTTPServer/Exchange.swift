@@ -3,22 +3,24 @@ import Synchronization
 
 /// libmicrohttpd's connection while it serves one request.
 ///
-/// Unchecked: the library allows `MHD_resume_connection` from any thread, and that is all that other threads call with it, under the
-/// exchange's lock and only while the connection is suspended, when the library itself neither uses nor frees it.
+/// Unchecked: the network loop's thread alone calls the library with it.
 struct ConnectionHandle: @unchecked Sendable {
     let pointer: OpaquePointer
 }
 
-/// One request and its answer, shared by libmicrohttpd's thread and the handler's task.
+/// One request and its answer, shared by the network thread and the handler's task.
 ///
 /// A connection is either in the library's hands or suspended; `isSuspended` says which, and changes together with the library's state
 /// under the one lock. So every suspension is ended exactly once: by the answer, by the handler taking body bytes, by a writer's bytes,
-/// by the deadline or by the server's stop. Lock order: exchange, then whatever the library locks inside suspend and resume.
+/// by the deadline or by the server's stop; whoever it is leaves word with the network loop, which resumes. Lock order: exchange, then
+/// the loop's inbox.
 final class Exchange: Sendable {
     struct State {
         /// Nil once the library has completed the request.
         var handle: ConnectionHandle?
         var isSuspended = false
+        /// The network loop knows that the suspension is over.
+        var isResuming = false
         /// Never suspend again: the server is stopping.
         var isCut = false
         var hasStarted = false
@@ -41,10 +43,11 @@ final class Exchange: Sendable {
             MHD_suspend_connection(handle.pointer)
         }
 
-        mutating func resume() {
-            guard let handle, isSuspended else { return }
-            isSuspended = false
-            MHD_resume_connection(handle.pointer)
+        /// To be told to the network loop: true once for a suspension.
+        mutating func wantsResume() -> Bool {
+            guard handle != nil, isSuspended, !isResuming else { return false }
+            isResuming = true
+            return true
         }
     }
 
@@ -66,7 +69,7 @@ final class Exchange: Sendable {
                 upload: UploadBuffer(hasBody: head.framing.hasBody, capacity: limits.uploadBuffer, limit: limits.bodyBytes)))
     }
 
-    // MARK: libmicrohttpd's thread
+    // MARK: the network thread
 
     /// Called without body bytes: before the body, or after its end.
     func proceed() -> MHD_Result {
@@ -77,11 +80,13 @@ final class Exchange: Sendable {
         guard isFirst else { return advance() }
         let request = head.request(body: HTTPRequestBody(exchange: self, contentLength: head.framing.contentLength))
         if !head.framing.hasBody, let response = server.immediateHandler?(request) {
-            if accept(response) { spawn { await self.runStream(of: response) } }
+            if accept(response) {
+                keep(Task(executorPreference: server.executor) { await self.runStream(of: response) })
+            }
             return advance()
         }
         let result = advance()
-        if result == .YES { spawn { await self.run(request) } }
+        if result == .YES { keep(Task(executorPreference: server.executor) { await self.run(request) }) }
         return result
     }
 
@@ -145,10 +150,24 @@ final class Exchange: Sendable {
         if !normally { task?.cancel() }
     }
 
+    /// The network loop's answer to `resume`.
+    func resumeNow() {
+        state.withLock { state in
+            state.isResuming = false
+            guard let handle = state.handle, state.isSuspended else { return }
+            state.isSuspended = false
+            MHD_resume_connection(handle.pointer)
+        }
+    }
+
     // MARK: the handler's task
 
-    private func spawn(_ work: @escaping @Sendable () async -> Void) {
-        let task = Task { await work() }
+    /// Ends a suspension, on the network loop's next round.
+    private func resume(_ state: inout State) {
+        if state.wantsResume() { server.loop.resume(self) }
+    }
+
+    private func keep(_ task: Task<Void, Never>) {
         let isOver = state.withLock { state in
             state.task = task
             // What ends a request may come before its task is known here.
@@ -157,7 +176,7 @@ final class Exchange: Sendable {
         if isOver { task.cancel() }
     }
 
-    private func run(_ request: HTTPRequest) async {
+    nonisolated(nonsending) private func run(_ request: HTTPRequest) async {
         let response = await server.handler(request)
         if accept(response) { await runStream(of: response) }
     }
@@ -179,7 +198,7 @@ final class Exchange: Sendable {
                 }
                 isStream = state.stream != nil
             }
-            state.resume()
+            resume(&state)
             return isStream
         }
     }
@@ -194,13 +213,13 @@ final class Exchange: Sendable {
             }
             state.withLock { state in
                 state.stream?.finish()
-                state.resume()
+                resume(&state)
             }
         } catch {
             let wasCut = state.withLock { state in
                 let wasOpen = state.stream?.progress == .open && state.handle != nil && !state.isDeserted
                 state.stream?.fail()
-                state.resume()
+                resume(&state)
                 return wasOpen
             }
             if wasCut { server.streamFailed(head, error) }
@@ -213,7 +232,7 @@ final class Exchange: Sendable {
             guard state.stream != nil else { throw .clientLeft }
             try state.stream?.append(bytes)
             state.stream?.lastWrite = .now
-            state.resume()
+            resume(&state)
             return state.stream?.mustWait == true
         }
         guard mustWait else { return }
@@ -233,12 +252,18 @@ final class Exchange: Sendable {
     }
 
     func nextChunk() async throws(HTTPBodyError) -> [UInt8]? {
-        if let ready = state.withLock({ $0.takeUpload() }) { return try ready.get() }
+        let ready = state.withLock { state in
+            // Freed room: a connection that waits for it goes on.
+            let ready = state.upload.take()
+            if ready != nil { resume(&state) }
+            return ready
+        }
+        if let ready { return try ready.get() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (reader: UploadBuffer.Reader) in
                 state.withLock { state in
                     state.upload.wait(reader)
-                    state.resume()
+                    resume(&state)
                 }
             }
         } onCancel: {
@@ -261,7 +286,7 @@ final class Exchange: Sendable {
                 now - last > keepAlive, (try? state.stream?.append(Array(":\n\n".utf8))) != nil
             {
                 state.stream?.lastWrite = now
-                state.resume()
+                resume(&state)
             }
             return nil
         }
@@ -297,7 +322,7 @@ final class Exchange: Sendable {
                     requestID: head.id
                 ).response
         }
-        state.resume()
+        resume(&state)
     }
 
     /// The server stops taking requests: a stream of events would never end by itself.
@@ -305,7 +330,7 @@ final class Exchange: Sendable {
         let task: Task<Void, Never>? = state.withLock { state in
             guard case .events = state.answer?.body else { return nil }
             state.stream?.finish()
-            state.resume()
+            resume(&state)
             return state.task
         }
         task?.cancel()
@@ -317,18 +342,9 @@ final class Exchange: Sendable {
             state.isCut = true
             state.upload.fail(.clientLeft)
             state.stream?.fail()
-            state.resume()
+            resume(&state)
             return state.task
         }
         task?.cancel()
-    }
-}
-
-extension Exchange.State {
-    /// Body bytes that are there; frees room, so a connection waiting for room goes on.
-    fileprivate mutating func takeUpload() -> Result<[UInt8]?, HTTPBodyError>? {
-        let result = upload.take()
-        if result != nil { resume() }
-        return result
     }
 }

@@ -4,9 +4,10 @@ public import Logging
 public import Metrics
 import Synchronization
 
-/// An HTTP/1.1 server: libmicrohttpd on one epoll thread, handlers as Swift tasks.
+/// An HTTP/1.1 server: libmicrohttpd on one epoll thread (`NetworkLoop`), handlers as Swift tasks on a few threads beside it
+/// (`HandlerExecutor`).
 ///
-/// The library's thread reads a request's headers, suspends the connection and starts a task; the task's answer resumes it. Bodies move
+/// The network thread reads a request's headers, suspends the connection and starts a task; the task's answer resumes it. Bodies move
 /// in both directions through bounded buffers that suspend the faster side. A handler's task is cancelled within a quarter of a second when
 /// its client hangs up. What two parsers could read differently is refused before
 /// any handler (`RequestScreening`). A server that was started keeps itself alive until `stop`.
@@ -35,6 +36,8 @@ public final class HTTPServer: Sendable {
     let logger: Logger
     let handler: Handler
     let immediateHandler: ImmediateHandler?
+    let executor: HandlerExecutor
+    let loop: NetworkLoop
     private let metrics: MetricsRegistry?
     private let refusals = Mutex<[String: Counter]>([:])
     private let draining = Atomic<Bool>(false)
@@ -49,6 +52,8 @@ public final class HTTPServer: Sendable {
         self.metrics = metrics
         self.handler = handler
         immediateHandler = immediate
+        executor = HandlerExecutor()
+        loop = NetworkLoop(executor: executor)
     }
 
     /// The port that the server listens on; 0 before `start`.
@@ -101,7 +106,7 @@ public final class HTTPServer: Sendable {
         }
         guard let daemon else { return }
         draining.store(true, ordering: .releasing)
-        daemon.quiesce()
+        await daemon.quiesce()
         let end = ContinuousClock.now + gracePeriod
         repeat {
             drainOnce()
@@ -140,6 +145,7 @@ public final class HTTPServer: Sendable {
             return (overdue, deserted)
         }
         if overdue > 0 { count("overdue", by: overdue) }
+        executor.relieve(now: now)
         for exchange in deserted { exchange.desert() }
         for connection in snapshot() { connection.exchange?.sweep(now: now, keepAlive: limits.eventKeepAlive) }
     }
@@ -158,7 +164,7 @@ public final class HTTPServer: Sendable {
 
     private func snapshot() -> [Connection] { state.withLock { Array($0.connections.values) } }
 
-    // MARK: called on libmicrohttpd's thread
+    // MARK: called on the network thread
 
     func opened(_ connection: Connection) { state.withLock { $0.connections[ObjectIdentifier(connection)] = connection } }
 

@@ -1,7 +1,7 @@
 import CGnuTLS
 import Glibc
 
-/// Client certificates through GnuTLS. The session is libmicrohttpd's; it is looked at on that library's thread only.
+/// Client certificates through GnuTLS. The session is libmicrohttpd's; it is looked at on the network thread only.
 enum PeerCertificate {
     /// Makes the handshake ask for a certificate and verify what the client shows. Called before the handshake.
     static func arm(_ session: gnutls_session_t, _ policy: HTTPServerTLS.ClientCertificates) {
