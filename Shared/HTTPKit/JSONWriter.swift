@@ -31,7 +31,11 @@ public struct JSONWriter: Sendable {
         JSONText.append(value, to: &bytes)
     }
 
-    public mutating func integer(_ value: some BinaryInteger) { literal(String(value)) }
+    public mutating func integer(_ value: some BinaryInteger) {
+        guard let small = Int64(exactly: value) else { return literal(String(value)) }
+        separate()
+        append(small)
+    }
 
     /// The shortest text that reads back as the same number; JSON has no infinity and no NaN: `null`.
     public mutating func number(_ value: Double) { literal(Self.text(of: value)) }
@@ -56,12 +60,32 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: text.utf8)
     }
 
+    /// Without a text in between: such numbers are most of an answer.
+    private mutating func append(_ value: Int64) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var rest = value.magnitude
+            var start = 20
+            repeat {
+                start -= 1
+                digits[start] = 0x30 + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            if value < 0 {
+                start -= 1
+                digits[start] = 0x2D
+            }
+            bytes.append(contentsOf: digits[start...])
+        }
+    }
+
     private mutating func separate() {
         if needsComma { bytes.append(0x2C) }
         needsComma = true
     }
 
     private mutating func open(_ bracket: UInt8) {
+        // Most answers are of this size: one allocation for all of it.
+        if bytes.capacity == 0 { bytes.reserveCapacity(480) }
         separate()
         bytes.append(bracket)
         needsComma = false

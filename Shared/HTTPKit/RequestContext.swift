@@ -4,9 +4,11 @@ public import HTTPServer
 /// A request on its way through a route.
 public struct RequestContext: Sendable {
     public let request: HTTPRequest
-    public let route: Route
-    /// Decoded values of the path's placeholders.
-    let pathValues: [String: String]
+    let entry: RouteEntry
+    /// Decoded values of the path's placeholders, in order.
+    let pathValues: [String]
+
+    public var route: Route { entry.route }
 
     public var requestID: String { request.id }
 
@@ -16,7 +18,7 @@ public struct RequestContext: Sendable {
         let specification = parameter.specification
         let text: String? =
             switch specification.location {
-            case .path: pathValues[specification.name]
+            case .path: entry.placeholders.firstIndex(of: specification.name).map { pathValues[$0] }
             case .query: request.query.first { $0.name == specification.name }?.value
             case .header: request.headers[specification.name]
             }
@@ -95,7 +97,8 @@ extension HTTPResponse {
     }
 
     /// JSON text that was written with a `JSONWriter`.
-    public static func json(_ writer: JSONWriter, status: Int = 200) -> HTTPResponse {
-        .bytes(writer.bytes + [0x0A], status: status, type: "application/json")
+    public static func json(_ writer: consuming JSONWriter, status: Int = 200) -> HTTPResponse {
+        writer.newline()
+        return .bytes(writer.takeBytes(), status: status, type: "application/json")
     }
 }

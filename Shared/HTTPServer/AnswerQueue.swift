@@ -1,7 +1,7 @@
 import CMicrohttpd
 import Glibc
 
-/// Turns an answer into libmicrohttpd's response and queues it. On the library's thread, under the exchange's lock.
+/// Turns an answer into libmicrohttpd's response and queues it. On the network thread, under the exchange's lock.
 struct AnswerQueue {
     let exchange: Exchange
     let handle: ConnectionHandle
@@ -20,11 +20,9 @@ struct AnswerQueue {
 
     /// An answer without an exchange: the request was refused.
     static func refuse(_ problem: HTTPProblem, connection: OpaquePointer) -> MHD_Result {
-        var answer = problem.response
-        answer.headers["Connection"] = "close"
-        answer.headers["X-Request-Id"] = problem.requestID
+        let answer = problem.response
         guard case .bytes(let bytes) = answer.body, let response = copy(bytes[...]) else { return .NO }
-        return send(status: answer.status, headers: answer.headers, response: response, connection: connection)
+        return send(answer, id: problem.requestID, mustClose: true, response: response, connection: connection)
     }
 
     // MARK: bodies
@@ -124,21 +122,32 @@ struct AnswerQueue {
 
     private func send(_ answer: HTTPResponse, response: OpaquePointer?) -> MHD_Result {
         guard let response else { return .NO }
-        var headers = answer.headers
-        headers["X-Request-Id"] = exchange.head.id
-        if mustClose { headers["Connection"] = "close" }
-        return Self.send(status: answer.status, headers: headers, response: response, connection: handle.pointer)
+        return Self.send(answer, id: exchange.head.id, mustClose: mustClose, response: response, connection: handle.pointer)
     }
 
     /// Consumes `response`.
-    private static func send(status: Int, headers: HTTPHeaders, response: OpaquePointer, connection: OpaquePointer) -> MHD_Result {
-        for field in headers.fields {
-            // The library sets these two itself; it refuses names and values with line breaks, and such a field is left out.
-            if HTTPHeaders.equal(field.name, "Content-Length") || HTTPHeaders.equal(field.name, "Transfer-Encoding") { continue }
+    private static func send(
+        _ answer: HTTPResponse, id: String, mustClose: Bool, response: OpaquePointer, connection: OpaquePointer
+    ) -> MHD_Result {
+        for field in answer.headers.fields where !isOwn(field.name, mustClose: mustClose) {
+            // The library refuses names and values with line breaks, and such a field is left out.
             _ = MHD_add_response_header(response, field.name, field.value)
         }
-        let result = MHD_queue_response(connection, UInt32(status), response)
+        _ = MHD_add_response_header(response, "X-Request-Id", id)
+        if mustClose { _ = MHD_add_response_header(response, "Connection", "close") }
+        let result = MHD_queue_response(connection, UInt32(answer.status), response)
         MHD_destroy_response(response)
         return result
+    }
+
+    /// Fields that are not the handler's to set: the library's two, the request's id, and the end of the connection.
+    private static func isOwn(_ name: String, mustClose: Bool) -> Bool {
+        switch name.utf8.count {
+        case 10: mustClose && HTTPHeaders.equal(name, "Connection")
+        case 12: HTTPHeaders.equal(name, "X-Request-Id")
+        case 14: HTTPHeaders.equal(name, "Content-Length")
+        case 17: HTTPHeaders.equal(name, "Transfer-Encoding")
+        default: false
+        }
     }
 }

@@ -41,8 +41,17 @@ public struct HTTPProblem: Sendable, Hashable {
 public enum JSONText {
     /// Appends `text` as a quoted JSON string.
     public static func append(_ text: String, to bytes: inout [UInt8]) {
-        let digits: StaticString = "0123456789abcdef"
         bytes.append(0x22)
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x7F }) {
+            bytes.append(contentsOf: text.utf8)
+        } else {
+            appendEscaped(text, to: &bytes)
+        }
+        bytes.append(0x22)
+    }
+
+    private static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {
+        let digits: StaticString = "0123456789abcdef"
         for byte in text.utf8 {
             switch byte {
             case 0x22: bytes.append(contentsOf: [0x5C, 0x22])
@@ -57,7 +66,6 @@ public enum JSONText {
             default: bytes.append(byte)
             }
         }
-        bytes.append(0x22)
     }
 }
 

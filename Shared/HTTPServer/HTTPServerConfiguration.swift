@@ -22,8 +22,8 @@ public struct HTTPServerLimits: Sendable {
     /// Open connections from one address; 0 is no limit.
     public var connectionsPerAddress = 512
     /// Request line and headers in bytes; what is longer is answered with 431 or 414. The library gets twice the room, so that these
-    /// answers are ours; it refuses by itself what does not fit there either (see `HTTPServer`).
-    public var headerBytes = 32_768
+    /// answers are ours; it refuses by itself what does not fit there either (see `HTTPServer`). It clears that room for each request.
+    public var headerBytes = 16_384
     /// Request body in bytes; 413 before it is read when announced, as soon as it is known otherwise. Routes may set less.
     public var bodyBytes = 1 << 20
     /// From the connection, or from the request line of a later request, to the end of the headers; the TLS handshake included.

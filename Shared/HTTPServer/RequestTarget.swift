@@ -23,17 +23,33 @@ struct RequestTarget {
 
     /// Bytes of a path: RFC 3986 pchar and '/'. What else is printable confuses the next hop, so it is refused.
     private static func checkedPath(_ bytes: ArraySlice<UInt8>) throws(Refusal) -> String {
-        for byte in bytes where !isPathByte(byte) {
-            throw refusal("the path holds a byte (\(byte)) that must be percent-encoded")
-        }
-        for segment in bytes.split(separator: 0x2F, omittingEmptySubsequences: false) {
-            guard let decoded = percentDecoded(segment, plusIsSpace: false) else {
-                throw refusal("the path holds an invalid percent-encoding")
+        var start = bytes.startIndex
+        var isEscaped = false
+        for (index, byte) in zip(bytes.indices, bytes) {
+            guard isPathByte(byte) else { throw refusal("the path holds a byte (\(byte)) that must be percent-encoded") }
+            if byte == 0x2F {
+                try checkSegment(bytes[start..<index], isEscaped: isEscaped)
+                start = index + 1
+                isEscaped = false
+            } else if byte == 0x25 {
+                isEscaped = true
             }
-            guard !decoded.utf8.contains(0) else { throw refusal("the path holds a NUL byte") }
-            guard decoded != ".", decoded != ".." else { throw refusal("the path holds a dot segment") }
         }
+        try checkSegment(bytes[start...], isEscaped: isEscaped)
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func checkSegment(_ segment: ArraySlice<UInt8>, isEscaped: Bool) throws(Refusal) {
+        guard isEscaped else {
+            // Without an escape only the dots are left to look for.
+            guard segment.first == 0x2E, segment.count <= 2, segment.last == 0x2E else { return }
+            throw refusal("the path holds a dot segment")
+        }
+        guard let decoded = percentDecoded(segment, plusIsSpace: false) else {
+            throw refusal("the path holds an invalid percent-encoding")
+        }
+        guard !decoded.utf8.contains(0) else { throw refusal("the path holds a NUL byte") }
+        guard decoded != ".", decoded != ".." else { throw refusal("the path holds a dot segment") }
     }
 
     private static func pairs(_ bytes: ArraySlice<UInt8>) throws(Refusal) -> [(name: String, value: String)] {
