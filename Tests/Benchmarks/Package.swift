@@ -28,7 +28,9 @@ let package = Package(
         // An HTTP answer of bare libmicrohttpd, and the same of HTTPKit: see HTTP.swift.
         .executableTarget(name: "http-baseline", linkerSettings: [.linkedLibrary("microhttpd")]),
         .executableTarget(
-            name: "http-handler", dependencies: [.product(name: "HTTPKit", package: "martlet")], swiftSettings: swiftSettings),
+            name: "http-handler", dependencies: [.product(name: "HTTPKit", package: "martlet")], swiftSettings: swiftSettings,
+            // As the services are linked.
+            linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
         .executableTarget(
             name: "benchmarks",
             dependencies: [

@@ -1,20 +1,25 @@
-import Foundation
+import Glibc
 import HTTPKit
 import HTTPServer
 import Logging
+import Metrics
 
-/// The same answer as `http-baseline`, as a service would give it: a route with a path parameter, an async handler, a JSON writer.
-/// Prints "listening PORT".
+/// The same answer as `http-baseline`, as a service would give it: a route with a path parameter, an async handler on another thread than
+/// the network's, a JSON writer, metrics. Prints "listening PORT".
 @main
 enum Main {
     private static let device = Parameter<String>("id", in: .path, help: "Device id.") { $0 }
 
     static func main() async throws {
         let logger = Logger(label: "http-handler")
-        let router = try Router([latest], logger: logger)
-        let server = HTTPServer(configuration: HTTPServerConfiguration(), logger: logger) { await router.respond(to: $0) }
+        let metrics = MetricsRegistry()
+        let router = try Router([latest], logger: logger, metrics: metrics)
+        let server = HTTPServer(configuration: HTTPServerConfiguration(), logger: logger, metrics: metrics) {
+            await router.respond(to: $0)
+        }
         try server.start()
-        FileHandle.standardOutput.write(Data("listening \(server.port)\n".utf8))
+        let line = "listening \(server.port)\n"
+        write(STDOUT_FILENO, line, line.utf8.count)
         while true { try await Task.sleep(for: .seconds(3_600)) }
     }
 
@@ -24,7 +29,6 @@ enum Main {
             responses: [ResponseSpecification(help: "The sample.")]
         ) { context in
             let device = try context.value(Self.device)
-            await Task.yield()
             var json = JSONWriter()
             json.beginObject()
             json.key("device")
