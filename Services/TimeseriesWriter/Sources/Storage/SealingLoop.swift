@@ -1,4 +1,5 @@
 import Domain
+import FaultPoints
 import Logging
 import Metrics
 import PostgresClient
@@ -68,7 +69,11 @@ private final class SealingSession {
         let hook = shutdown.onShutdown { canceller.cancel() }
         defer { shutdown.removeHook(hook) }
         let (shutdown, fault) = (shutdown, loop.fault)
-        let watch = SealWatch(observe: fault, isStopping: { shutdown.isShuttingDown }, wait: { shutdown.wait(atMost: $0) })
+        let observe: (SealStep) throws -> Void = { step in
+            faultPoint("writer.seal.\(step.rawValue)")
+            try fault(step)
+        }
+        let watch = SealWatch(observe: observe, isStopping: { shutdown.isShuttingDown }, wait: { shutdown.wait(atMost: $0) })
         try SealingRun(connection: connection, settings: loop.settings, metrics: loop.metrics, logger: loop.logger, watch: watch)
             .run(now: loop.now().microseconds)
         due = ContinuousClock.now + loop.settings.interval
