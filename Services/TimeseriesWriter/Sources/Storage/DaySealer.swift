@@ -11,7 +11,6 @@ struct DaySealer {
         var bytes = 0
     }
 
-    private static let rowsAtOnce = 5_000
     private static let dropAttempts = 40
     static let dayWidth = RollupTier.day.width
 
@@ -32,12 +31,8 @@ struct DaySealer {
     func seal(day: Int64, sealedBefore: Int64) throws -> Report {
         let name = Self.partition(ofDay: day)
         let report = try connection.transaction { connection in
-            // Planned for the index: rows of one series, time and hence of one hour come in the order in which they lie in the table,
-            // which the index keeps among equals. Sorting would cost as much as everything else together.
             try connection.execute(
-                "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off; "
-                    + "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL lock_timeout = '5s'; "
-                    + "LOCK TABLE timeseries.\(name) IN SHARE MODE")
+                "\(PartitionRows.planning); SET LOCAL lock_timeout = '5s'; LOCK TABLE timeseries.\(name) IN SHARE MODE")
             try watch.observe(.locked)
             let report = (day + 1) * Self.dayWidth > sealedBefore ? try copy(name, day: day) : try moveToLate(name)
             try watch.observe(.written)
@@ -51,15 +46,10 @@ struct DaySealer {
     }
 
     private func copy(_ name: String, day: Int64) throws -> Report {
-        try connection.execute(
-            "DECLARE rows_to_seal NO SCROLL CURSOR FOR SELECT series_id, time, quality, value_double, value_int, value_bool, value_text "
-                + "FROM timeseries.\(name) ORDER BY series_id, time")
+        var rows = PartitionRows(of: name, from: day * Self.dayWidth)
         var stream = SealStream()
-        while true {
-            let rows = try connection.queryPrepared("rows_to_seal", "FETCH \(Self.rowsAtOnce) FROM rows_to_seal")
-            for row in rows { try stream.add(row) }
+        while try rows.readPage(connection, { try stream.add(&$0) }) {
             try watch.observe(.read)
-            if rows.count < Self.rowsAtOnce { break }
             if stream.rows.isFull {
                 try stream.rows.flush(on: connection)
                 try watch.observe(.written)
@@ -68,7 +58,6 @@ struct DaySealer {
         }
         try stream.finish()
         try stream.rows.flush(on: connection)
-        try connection.execute("CLOSE rows_to_seal")
         return stream.report
     }
 
@@ -133,19 +122,24 @@ private struct SealStream {
     private var hourStart: Int64 = 0
     private var hourEnd = Int64.min
 
-    mutating func add(_ row: PostgresRow) throws {
-        let (series, time): (Int32, Int64) = (try row.get(0), try row.microseconds(1))
-        if series != self.series || time >= hourEnd {
+    mutating func add(_ rows: inout SeriesRows) throws {
+        if rows.series != series {
             try closeHour()
-            if series != self.series { closeDay() }
-            self.series = series
-            hourStart = RollupTier.hour.start(of: time)
-            hourEnd = hourStart + RollupTier.hour.width
-            dayStart = RollupTier.day.start(of: time)
+            closeDay()
+            series = rows.series
         }
-        let quality = Quality(rawValue: UInt8(truncatingIfNeeded: try row.get(2, as: Int16.self)))
-        try row.withValue(3) { try hour.add(hour: hourStart, time, quality, $0) }
-        report.points += 1
+        report.points += rows.remaining
+        while try rows.next({ time, quality, value in
+            if time >= hourEnd { try beginHour(at: time) }
+            try hour.add(hour: hourStart, time, quality, value)
+        }) {}
+    }
+
+    private mutating func beginHour(at time: Int64) throws {
+        try closeHour()
+        hourStart = RollupTier.hour.start(of: time)
+        hourEnd = hourStart + RollupTier.hour.width
+        dayStart = RollupTier.day.start(of: time)
     }
 
     mutating func finish() throws {
@@ -154,6 +148,7 @@ private struct SealStream {
     }
 
     private mutating func closeHour() throws {
+        hourEnd = .min
         guard !hour.isEmpty else { return }
         let done = try hour.finish(series: series)
         day.merge(done.state)
