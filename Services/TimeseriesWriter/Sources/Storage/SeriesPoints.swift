@@ -1,5 +1,6 @@
 import Domain
 import PostgresClient
+import Wire
 
 /// A sample of one of several series.
 struct PointRow: Sendable, Equatable {
@@ -53,7 +54,7 @@ struct PointQuery: Sendable {
             var limit = limit
             while true {
                 let rows = try connection.query(Self.statement, parameters + [.int64(Int64(limit))])
-                let points = try rows.map { try PointRow($0, firstSeries: place.series) }
+                let points = try Self.points(rows, firstSeries: place.series)
                 guard try SealState.read(connection).horizon <= from else { return nil }
                 let next = end < series.count ? SeriesPlace(series: end, time: from) : nil
                 if let page = Self.whole(points, isFull: points.count == limit, otherwise: next) { return page }
@@ -87,15 +88,30 @@ struct PointQuery: Sendable {
         return PointPage(rows: rows.dropLast(rest), next: SeriesPlace(series: last.series, time: last.time))
     }
 
+    private static func points(_ found: PostgresResult, firstSeries: Int) throws -> [PointRow] {
+        var points: [PointRow] = []
+        for row in found {
+            var series = try SeriesRows(row)
+            let number = firstSeries + Int(series.series) - 1
+            while try series.next({ time, quality, value in
+                points.append(PointRow(series: number, time: time, value: MetricValue(value), quality: quality.rawValue))
+            }) {}
+        }
+        return points
+    }
+
     /// The condition with the list's first series leads to the place in the index; those with plain parameters to the partitions.
     private static let statement = """
-        SELECT l.n, s.time, s.value_double, s.value_int, s.value_bool, s.value_text, s.quality
-        FROM unnest($1::int4[]) WITH ORDINALITY AS l (id, n)
-        CROSS JOIN LATERAL (
-            SELECT time, ctid, value_double, value_int, value_bool, value_text, quality FROM timeseries.samples
-            WHERE series_id = l.id AND time >= $2 AND time < $3 AND time >= CASE WHEN l.n = 1 THEN $4 ELSE $2 END
-            ORDER BY time, ctid) s
-        ORDER BY l.n, s.time, s.ctid LIMIT $5
+        SELECT n::int4, \(SeriesRows.columns)
+        FROM (
+            SELECT l.n, s.time, s.value_double, s.value_int, s.value_bool, s.value_text, s.quality
+            FROM unnest($1::int4[]) WITH ORDINALITY AS l (id, n)
+            CROSS JOIN LATERAL (
+                SELECT time, ctid, value_double, value_int, value_bool, value_text, quality FROM timeseries.samples
+                WHERE series_id = l.id AND time >= $2 AND time < $3 AND time >= CASE WHEN l.n = 1 THEN $4 ELSE $2 END
+                ORDER BY time, ctid) s
+            ORDER BY l.n, s.time, s.ctid LIMIT $5) AS page
+        GROUP BY n ORDER BY n
         """
 }
 
