@@ -138,6 +138,7 @@ let package = Package(
         .library(name: "Wire", targets: ["Wire", "Domain"]),
         .library(name: "DeviceDirectory", targets: ["DeviceDirectory", "KafkaClient", "Logging", "Metrics"]),
         .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
+        .library(name: "PostgresClient", targets: ["PostgresClient"]),
         .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging", "Metrics"]),
     ],
     targets: targets

@@ -103,6 +103,7 @@ struct Options {
         arguments.firstIndex(of: name).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
     }
     func number(_ name: String) -> Int? { self[name].flatMap(Int.init) }
+    func has(_ name: String) -> Bool { arguments.contains(name) }
 }
 
 /// Starts Mosquitto and Apache Kafka for `body`.

@@ -1,4 +1,5 @@
 import Foundation
+import PostgresClient
 
 extension Benchmark {
     static let queries = Benchmark(
@@ -14,23 +15,32 @@ extension Benchmark {
     }
 }
 
-/// A history of a week and a bit, sealed by the writer itself, and asked for over HTTP while the same devices go on sending.
+/// A week and a day in steps of 10 minutes, sealed by the writer itself with the default allowance: yesterday and today are not sealed
+/// yet. It is asked
+/// for over HTTP, one request after the other, while the same devices go on sending through Mosquitto, `ingestion` and Kafka.
+///
+/// In turn the same is asked of the peer: a plain table of the same rows with an index on series and time, in SQL by a prepared statement of
+/// libpq. The peer makes no JSON, and lacks the rows that come in meanwhile.
 private struct Queries {
     let servers: HopServers
     let database: BenchmarkDatabase
     let binaries: String
+    let writerBinary: String
     let devices: Int
-    let days: Int
     let rate: Int
+    let only: String?
+    /// Days before today that have samples.
+    private let days = 8
     private let httpPort = 38_082
 
-    /// - Parameter arguments: `--binaries FOLDER`, `--devices N`, `--rate N`.
+    /// - Parameter options: `--binaries FOLDER`, `--writer PATH`, `--devices N`, `--rate N`, `--only WORD` of the question's name.
     init(_ servers: HopServers, _ database: BenchmarkDatabase, _ options: Options) {
         (self.servers, self.database) = (servers, database)
         binaries = options["--binaries"] ?? ".build/release"
+        writerBinary = options["--writer"] ?? "\(binaries)/timeseries-writer"
         devices = options.number("--devices") ?? 10_000
         rate = options.number("--rate") ?? 2_000
-        days = 7
+        only = options["--only"]
     }
 
     func run() throws {
@@ -39,7 +49,7 @@ private struct Queries {
         try load()
         let writer = try startWriter()
         defer { writer.end() }
-        let rows = try waitUntilSealed(writer)
+        try waitUntilSealed(writer)
         let ingestion = try Program(
             "ingestion", "\(binaries)/ingestion",
             [
@@ -54,31 +64,38 @@ private struct Queries {
             ["simulate", "--mqtt", "127.0.0.1:\(servers.mqttPort)", "--devices", "\(devices)", "--rate", "\(rate)", "--seed", "7"],
             folder: servers.folder)
         defer { fleet.end() }
-        sleep(10)
-        let before = try database.sql("SELECT count(*) FROM timeseries.samples")
-        let begin = ContinuousClock.now
-        print("\(rows) rows over \(devices) devices; latencies from the request's first byte to the answer's last\n")
-        try measure()
-        let seconds = (ContinuousClock.now - begin).components.seconds
-        let after = try database.sql("SELECT count(*) FROM timeseries.samples")
-        let stored = (Int(after) ?? 0) - (Int(before) ?? 0)
-        print("\nstored meanwhile: \(stored) rows in \(seconds) s, \(stored / max(1, Int(seconds)))/s")
+        let before = try rowsToday()
+        try fleet.waitFor("rows of the fleet") { ((try? rowsToday()) ?? 0) >= before + 10 * rate }
+        try measureUnderLoad()
+    }
+
+    private func measureUnderLoad() throws {
+        let (before, begin) = (try rowsToday(), ContinuousClock.now)
+        let missed = try measure()
+        let seconds = Double((ContinuousClock.now - begin).components.seconds)
+        let stored = Double(try rowsToday() - before) / max(1, seconds)
+        print("\nstored meanwhile: \(format(stored, 0)) rows/s over \(format(seconds, 0)) s")
+        guard stored >= Double(rate) * 0.95 else { throw BenchmarkFailure("the load did not come in: \(format(stored, 0)) rows/s") }
+        if !missed.isEmpty { throw BenchmarkFailure("target missed: \(missed.joined(separator: "; "))") }
+    }
+
+    private func rowsToday() throws -> Int {
+        Int(try database.sql("SELECT count(*) FROM timeseries.samples WHERE time >= date_trunc('day', now(), 'UTC')")) ?? 0
     }
 
     private func startWriter() throws -> Program {
         let writer = try Program(
-            "writer", "\(binaries)/timeseries-writer",
+            "writer", writerBinary,
             [
                 "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--http.port", "\(httpPort)", "--seal.interval",
                 "1s",
-                "--seal.allowance", "1h",
             ], folder: servers.folder)
         try writer.waitFor("listening") { writer.output.contains("\"listening\"") }
         try writer.waitFor("schema") { (try? database.sql("SELECT count(*) FROM timeseries.seal_state")) != nil }
         return writer
     }
 
-    /// A sample of every device every ten minutes, in the order in which they would come in.
+    /// A sample of every device every ten minutes, in the order in which they would come in; and the peer's table of the same rows.
     private func load() throws {
         try database.sql(
             """
@@ -97,61 +114,62 @@ private struct Queries {
                     interval '10 minutes') time, timeseries.series s ORDER BY time, s.id;
                 """)
         }
+        try database.sql("CREATE TABLE plain AS SELECT * FROM timeseries.samples ORDER BY time")
+        try database.sql("CREATE INDEX plain_series_time ON plain (series_id, time)")
     }
 
-    /// The writer seals all days that are over.
-    private func waitUntilSealed(_ writer: Program) throws -> Int {
+    /// The writer seals the days that are over for a day.
+    private func waitUntilSealed(_ writer: Program) throws {
         try writer.waitFor("sealing", seconds: 600) {
             (try? database.sql(
-                "SELECT sealed_before >= date_trunc('day', now() - interval '1 hour', 'UTC') FROM timeseries.seal_state")) == "t"
+                "SELECT sealed_before >= date_trunc('day', now() - interval '1 day', 'UTC') FROM timeseries.seal_state")) == "t"
         }
         try database.sql("VACUUM ANALYZE")
         let counts = try database.sql(
-            "SELECT (SELECT coalesce(sum(count), 0) FROM timeseries.sealed) || ' ' || (SELECT count(*) FROM timeseries.samples)")
-        let numbers = counts.split(separator: " ").compactMap { Int($0) }
-        guard numbers.count == 2 else { throw BenchmarkFailure("cannot count the rows: \(counts)") }
-        print("sealed \(numbers[0]) rows, \(numbers[1]) of today as they came")
-        return numbers[0] + numbers[1]
+            """
+            SELECT (SELECT coalesce(sum(count), 0) FROM timeseries.sealed) || ' rows sealed, ' ||
+                (SELECT count(*) FROM timeseries.samples) || ' of yesterday and today as they came'
+            """)
+        print("\(counts); \(devices) devices\n")
     }
 
-    // MARK: Requests
+    // MARK: Questions
 
-    private func measure() throws {
+    /// - Returns: the questions whose p99 is above its target.
+    private func measure() throws -> [String] {
         let client = try QueryClient(port: httpPort)
+        let peer = try PostgresConnection(database.url, PostgresOptions(applicationName: "peer"))
         var missed: [String] = []
-        func report(_ name: String, _ count: Int, limit: Double, _ request: (Int) -> String) throws {
-            for index in 0..<max(1, count / 20) { _ = try client.time(request(index)) }
-            let times = try (0..<count).map { try client.time(request($0)) }.sorted()
-            let p99 = times[min(count - 1, count * 99 / 100)]
+        for question in QueryQuestion.all(devices: devices, days: days) where only.map({ question.name.contains($0) }) ?? true {
+            var (own, plain) = ([Double](), [Double]())
+            for index in -question.count / 10..<question.count {
+                let number = abs(index)
+                let took = try client.time(question.request(number))
+                if index >= 0 { own.append(took) }
+                guard number % question.peerEvery == 0 else { continue }
+                let begin = ContinuousClock.now
+                try peer.queryPrepared(question.statementName, question.sql, question.parameters(number))
+                if index >= 0 { plain.append(milliseconds(since: begin)) }
+            }
+            let (p99, peers) = (quantile(own, 0.99), quantile(plain, 0.99))
+            print("\(question.name), \(question.count) requests")
+            print("  Martlet  p50 \(format(quantile(own, 0.5), 2)) ms   p99 \(format(p99, 2)) ms (target \(format(question.target, 0)))")
             print(
-                "  \(name.padded(to: 58)) p50 \(format(times[count / 2], 2)) ms   p99 \(format(p99, 2)) ms   (target \(format(limit, 0)))")
-            if p99 > limit { missed.append(name) }
+                "  SQL      p50 \(format(quantile(plain, 0.5), 2)) ms   p99 \(format(peers, 2)) ms   "
+                    + "Martlet ÷ SQL: p50 \(format(quantile(own, 0.5) / quantile(plain, 0.5), 2))  p99 \(format(p99 / peers, 2))")
+            if p99 > question.target { missed.append("\(question.name): \(format(p99, 1)) ms") }
         }
-        func device(_ index: Int) -> String { String(format: "sim-%05d", index * 7_919 % devices + 1) }
-        let get = "HTTP/1.1\r\nHost: x\r\n\r\n"
-        try report("latest of one device", 2_000, limit: 5) { "GET /v1/devices/\(device($0))/latest \(get)" }
-        let day = 86_400
-        let midnight = Int(Date().timeIntervalSince1970) / day * day
-        try report("one device, one metric, a day sealed: samples", 1_000, limit: 10) { index in
-            let from = midnight - (index % (days - 1) + 1) * day
-            return "GET /v1/devices/\(device(index))/series/temperature?from=\(from)&to=\(from + day) \(get)"
-        }
-        try report("one device, one metric, the last 24 h: samples", 1_000, limit: 10) { index in
-            "GET /v1/devices/\(device(index))/series/temperature?from=-24h \(get)"
-        }
-        try report("one device, one metric, the last 24 h: average by 5 min", 1_000, limit: 10) { index in
-            "GET /v1/devices/\(device(index))/series/temperature?from=-24h&every=5m&agg=avg \(get)"
-        }
-        func week(_ index: Int, _ from: String, _ to: String) -> String {
-            let body =
-                #"{"devices":"sim-0\#(index % 10)*","metrics":"temperature","from":"\#(from)","to":"\#(to)","every":"1h","agg":"avg"}"#
-            return
-                "POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        }
-        try report("1,000 devices, a week by hour, ending today at 00:00", 50, limit: 300) {
-            week($0, "\(midnight - 7 * day)", "\(midnight)")
-        }
-        try report("1,000 devices, the last 7 × 24 h by hour", 50, limit: 300) { week($0, "-7d", "now") }
-        if !missed.isEmpty { throw BenchmarkFailure("target missed: \(missed.joined(separator: "; "))") }
+        return missed
     }
+}
+
+/// Nearest rank.
+private func quantile(_ values: [Double], _ fraction: Double) -> Double {
+    let sorted = values.sorted()
+    return sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int((Double(sorted.count) * fraction).rounded(.up)) - 1)]
+}
+
+func milliseconds(since begin: ContinuousClock.Instant) -> Double {
+    let took = ContinuousClock.now - begin
+    return Double(took.components.seconds) * 1e3 + Double(took.components.attoseconds) / 1e15
 }

@@ -29,8 +29,7 @@ final class QueryClient {
         let begin = ContinuousClock.now
         guard send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw BenchmarkFailure("cannot send") }
         try readAnswer(request)
-        let took = ContinuousClock.now - begin
-        return Double(took.components.seconds) * 1e3 + Double(took.components.attoseconds) / 1e15
+        return milliseconds(since: begin)
     }
 
     private func readAnswer(_ request: String) throws {
