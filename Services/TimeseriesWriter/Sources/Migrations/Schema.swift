@@ -10,5 +10,6 @@ enum Schema {
             Migration(version: 3, name: "late_samples", utf8: PackageResources.m0003_late_samples_sql),
             Migration(version: 4, name: "sealed", utf8: PackageResources.m0004_sealed_sql),
             Migration(version: 5, name: "sealed_readings", utf8: PackageResources.m0005_sealed_readings_sql),
+            Migration(version: 6, name: "newest_unsealed", utf8: PackageResources.m0006_newest_unsealed_sql),
         ])
 }

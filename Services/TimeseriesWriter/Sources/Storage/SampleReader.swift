@@ -41,7 +41,7 @@ struct SampleReader: Sendable {
                 FROM timeseries.devices d
                 LEFT JOIN timeseries.series s ON s.device_id = d.id AND ($2::text IS NULL OR s.metric = $2)
                     AND ($3::text IS NULL OR (s.metric, s.unit) > ($3, $4))
-                LEFT JOIN LATERAL (\(Self.newest)) l ON true
+                LEFT JOIN LATERAL timeseries.newest_unsealed(s.id) l ON true
                 LEFT JOIN LATERAL (\(Self.newestChunk)) c ON true
                 WHERE d.device = $1 ORDER BY s.metric, s.unit LIMIT $5
                 """,
@@ -60,16 +60,6 @@ struct SampleReader: Sendable {
             }
         }
     }
-
-    /// The row of series `s` with the greatest time; the later arrival at equal times.
-    private static let newest = """
-        (SELECT time, quality, value_double, value_int, value_bool, value_text, 1 AS source FROM timeseries.samples
-            WHERE series_id = s.id ORDER BY time DESC, ctid DESC LIMIT 1)
-        UNION ALL
-        (SELECT time, quality, value_double, value_int, value_bool, value_text, 2 FROM timeseries.late_samples
-            WHERE series_id = s.id ORDER BY time DESC, arrival DESC LIMIT 1)
-        ORDER BY time DESC, source DESC LIMIT 1
-        """
 
     /// Of series `s`, the last chunk: unless `l` cannot be older than what is sealed, which is so for every series that is alive.
     private static let newestChunk = """
