@@ -75,7 +75,9 @@ struct RollupBuilder {
 
     private var sum: MetricValue {
         if !hasDouble, let exact = Int64(exactly: intSum) { return .int(exact) }
-        return .double(Double(intSum) + doubleSum.value)
+        // 128 bits convert slowly, and most series have no integers.
+        let integers = intSum == 0 ? 0 : Double(intSum)
+        return .double(integers + doubleSum.value)
     }
 
     private mutating func take(_ term: MetricValue) {
