@@ -144,8 +144,6 @@ struct ManySeriesTests {
     @Test func whatIsTooMuchIsRefusedWithWhatWouldFit() async throws {
         try await withPostgresDatabase { url, _ in
             try Self.fill(url)
-            let connection = try PostgresConnection(url, PostgresOptions(applicationName: "test"))
-            try connection.execute("ANALYZE timeseries.samples")
             let limits = QueryLimits(series: 3, buckets: 30, bucketsPerSeries: 12, points: 12, concurrent: 2)
             let api = try QueryFixture(url, limits: limits)
             let window = Self.whole
@@ -170,6 +168,32 @@ struct ManySeriesTests {
             let cost = try await api.post(#"{"devices":"pump-1","metrics":"level","every":"1m","agg":"p90","explain":true,"# + window + "}")
             #expect(cost.status == 200 && cost.json["buckets_per_series"] as? Int == 10 && cost.json["series"] as? Int == 1, "\(cost.json)")
             #expect((cost.json["points"] as? Int).map { (1...12).contains($0) } == true, "\(cost.json)")
+        }
+    }
+
+    /// Of partitions that PostgreSQL has no statistics of.
+    @Test func samplesThatAreNotSealedAreEstimatedByCounting() async throws {
+        try await withPostgresDatabase { url, _ in
+            let fixture = try SinkFixture(url)
+            // 40 series of 300 samples, and one of 5,000 in the same hour.
+            let many = (0..<40).flatMap { series in
+                (0..<300).map { Point(device: "few-\(series)", offset: Int64($0) * 12_000_000, value: .int(1)) }
+            }
+            let dense = (0..<5_000).map { Point(device: "zdense", offset: Int64($0) * 720_000, value: .int(1)) }
+            let records = Dictionary(grouping: many, by: \.device).sorted { $0.key < $1.key }.map(\.value) + [dense]
+            try SinkFixture.write(fixture.sink(), records.map { ($0, nil) }, base: nil, next: Int64(records.count))
+            try fixture.connect().execute("ALTER TABLE timeseries.samples_20261121 SET (autovacuum_enabled = off)")
+            let reader = try SealFixture(url).reader
+            func estimate(_ series: ClosedRange<Int32>, hours: Int64 = 1) async throws -> Int64 {
+                try await reader.estimatedPoints(of: Array(series), from: Point.start, to: Point.start + hours * SealFixture.hour)
+            }
+            let all = try fixture.connect().query("SELECT id FROM timeseries.series ORDER BY id").map { try $0.get(0, as: Int32.self) }
+            #expect(all == Array(1...41))
+            #expect(try await estimate(1...40) == 12_000)
+            #expect(try await estimate(7...7) == 300)
+            #expect(try await (4_995...5_005).contains(estimate(41...41)))
+            #expect(try await estimate(90...99) == 0)
+            #expect(try await reader.estimatedPoints(of: [], from: 0, to: 1) == 0)
         }
     }
 

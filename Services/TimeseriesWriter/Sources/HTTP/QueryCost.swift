@@ -7,7 +7,7 @@ struct QueryCost: Sendable, Equatable {
     var bucketsPerSeries: Int
     /// Stored states at the most.
     var states: Int64
-    /// Samples; for the part that is not sealed PostgreSQL's guess.
+    /// Samples; of what is not sealed an estimate.
     var points: Int64
 }
 
