@@ -62,6 +62,7 @@ let targets: [Target] =
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_unseal.sql"),
             .embedInCode("Migrations/m0003_late_samples.sql"), .embedInCode("Migrations/m0004_sealed.sql"),
             .embedInCode("Migrations/m0005_sealed_readings.sql"), .embedInCode("Migrations/m0006_newest_unsealed.sql"),
+            .embedInCode("Migrations/m0007_dropped_before.sql"),
         ])
     + service(
         "DeviceRegistry", folder: "DeviceRegistry", executable: "device-registry",

@@ -68,4 +68,39 @@ struct RetentionTests {
             #expect(try await fixture.rollups([1], .minute)[minute]?.count == 2)
         }
     }
+
+    /// Answers made from what is gone in part say so, and from when on they are whole; all others say that they are.
+    @Test func answersSayWhatRetentionHasDropped() async throws {
+        try await withPostgresDatabase { url, _ in
+            let fixture = try SealFixture(url)
+            try Self.fill(fixture, "drop", base: nil)
+            try Self.fill(fixture, "keep", base: 1)
+            let api = try QueryFixture(url)
+            func ask(_ metric: String, _ query: [(String, String)]) async throws -> (isComplete: Bool?, before: String?) {
+                let (status, json) = try await api.json("/v1/devices/d1/series/\(metric)", query)
+                #expect(status == 200 && (json["incomplete_reason"] != nil) == (json["complete"] as? Bool == false), "\(json)")
+                return (json["complete"] as? Bool, json["incomplete_before"] as? String)
+            }
+            let (all, median) = (("from", "2026-11-10"), [("agg", "median"), ("every", "1d")])
+            #expect(try await ask("drop", [all] + median) == (true, nil), "nothing has gone yet")
+            try fixture.seal(now: 0, keeping: ["drop raw=2d 1m=3d 1h=4d"])
+            #expect(try await ask("drop", [all] + median) == (false, "2026-11-19T00:00:00Z"))
+            #expect(try await ask("drop", [all]) == (false, "2026-11-19T00:00:00Z"), "samples")
+            #expect(try await ask("drop", [all, ("gaps", "2h")]) == (false, "2026-11-19T00:00:00Z"))
+            #expect(try await ask("drop", [all, ("agg", "avg"), ("every", "1h")]) == (false, "2026-11-17T00:00:00Z"))
+            #expect(try await ask("drop", [all, ("agg", "avg"), ("every", "1m")]) == (false, "2026-11-18T00:00:00Z"))
+            #expect(try await ask("drop", [all, ("agg", "avg"), ("every", "1d")]) == (true, nil), "days are all there")
+            let edge = [("from", "2026-11-12T00:30:00Z"), ("agg", "avg"), ("every", "1d")]
+            #expect(try await ask("drop", edge) == (false, "2026-11-13T00:00:00Z"), "the window begins within a day")
+            #expect(try await ask("drop", [("from", "2026-11-19")] + median) == (true, nil), "what is younger is whole")
+            #expect(try await ask("keep", [all] + median) == (true, nil))
+            let both = #"{"devices":"d1","metrics":["drop","keep"],"from":"2026-11-10","agg":"median","every":"1d""#
+            let (_, json) = try await api.post(both + "}")
+            #expect(json["complete"] as? Bool == false && json["incomplete_before"] as? String == "2026-11-19T00:00:00Z")
+            let (csv, _) = try await api.postText(both + #","format":"csv"}"#)
+            #expect(csv.headers["Martlet-Incomplete-Before"] == "2026-11-19T00:00:00Z")
+            let (whole, _) = try await api.get("/v1/devices/d1/series/keep", [all, ("format", "csv")])
+            #expect(whole.headers["Martlet-Incomplete-Before"] == nil)
+        }
+    }
 }

@@ -25,6 +25,7 @@ struct QueryDesk: Sendable {
         let plan: QueryPlan
         let cost: QueryCost
         let extent: SealedExtent
+        let completeness: QueryCompleteness
 
         var tier: String { plan.tier?.name ?? "points" }
     }
@@ -43,10 +44,25 @@ struct QueryDesk: Sendable {
         let cost = QueryCost(
             series: series.count, bucketsPerSeries: buckets, states: plan.stateCount * Int64(series.count), points: points)
         try limits.check(cost, shape)
-        return Prepared(shape: shape, series: series, plan: plan, cost: cost, extent: extent)
+        let completeness = try await completeness(of: ids, plan.stretches, extent)
+        return Prepared(shape: shape, series: series, plan: plan, cost: cost, extent: extent, completeness: completeness)
     }
 
-    /// Of what is sealed the counts of its days; of what is not, PostgreSQL's guess. Edges of less than an hour do not count.
+    private func completeness(
+        of series: [Int32], _ stretches: [QueryStretch], _ extent: SealedExtent
+    ) async throws -> QueryCompleteness {
+        QueryCompleteness(droppedBefore: try await answering { try await reader.droppedBefore(of: series, stretches, extent) })
+    }
+
+    /// Of the samples of one series.
+    func completeness(of series: Int32, _ window: QueryWindow) async throws -> QueryCompleteness {
+        let extent = try await answering {
+            try await reader.extent(of: [series], from: window.from, to: window.to, withStates: false)
+        }
+        return try await completeness(of: [series], [QueryStretch(from: window.from, to: window.to, tier: nil)], extent)
+    }
+
+    /// Of what is sealed the counts of its days; of what is not, an estimate. Edges of less than an hour do not count.
     private func estimate(_ plan: QueryPlan, _ extent: SealedExtent, _ ids: [Int32]) async throws -> Int64 {
         var points: Int64 = 0
         for stretch in plan.stretches where stretch.tier == nil {
@@ -67,6 +83,7 @@ struct QueryDesk: Sendable {
         let run = QueryRun(reader: reader, query: query, answer: answer, slot: slot)
         var response = try await run.response()
         response.headers["Martlet-Tier"] = query.tier
+        for header in query.completeness.headers { response.headers[header.name] = header.value }
         return response
     }
 
@@ -79,6 +96,6 @@ struct QueryDesk: Sendable {
         if let interval = query.shape.interval { head.append(("every", .string(interval.text))) }
         if let zone = query.shape.zone { head.append(("zone", .string(zone))) }
         if case .buckets = query.shape.rows { head.append(("tier", .string(query.tier))) }
-        return head
+        return head + query.completeness.members
     }
 }

@@ -90,8 +90,11 @@ struct SeriesController: Sendable {
             limit: try context.value(P.limit) ?? (format == .json ? 1_000 : nil))
         window.after = try context.value(PageCursor.parameter).map { try SampleKey(cursor: PageCursor($0, scope: scope)) }
         let cursor: @Sendable (SampleKey) -> String = { PageCursor($0).text(scope: scope) }
-        let stream = try await SampleStream(reader: reader, window: window, format: format, head: head(context, series, window))
+        let completeness = try await desk.completeness(of: series.id, asked)
+        let stream = try await SampleStream(
+            reader: reader, window: window, format: format, head: head(context, series, window) + completeness.members)
         var response = stream.samples(cursor: cursor)
+        for header in completeness.headers { response.headers[header.name] = header.value }
         if format != .json, let limit = window.limit {
             // These formats have no room for a cursor behind the rows, and headers go first: look where the page ends.
             let end = try await answering {

@@ -11,5 +11,6 @@ enum Schema {
             Migration(version: 4, name: "sealed", utf8: PackageResources.m0004_sealed_sql),
             Migration(version: 5, name: "sealed_readings", utf8: PackageResources.m0005_sealed_readings_sql),
             Migration(version: 6, name: "newest_unsealed", utf8: PackageResources.m0006_newest_unsealed_sql),
+            Migration(version: 7, name: "dropped_before", utf8: PackageResources.m0007_dropped_before_sql),
         ])
 }

@@ -78,7 +78,9 @@ struct RetentionSweep {
                 WITH gone AS (
                     DELETE FROM timeseries.\(table) WHERE ctid = ANY (ARRAY(
                         SELECT ctid FROM timeseries.\(table) WHERE series_id = ANY ($1::int4[]) AND \(column) < $2 LIMIT $3))
-                    RETURNING \(tier == .raw ? "count" : "1"))
+                    RETURNING \(tier == .raw ? "count" : "1")),
+                noted AS (
+                    UPDATE timeseries.seal_state SET dropped_before = $2 WHERE dropped_before < $2 AND EXISTS (SELECT FROM gone))
                 SELECT count(*), \(points) FROM gone
                 """, [.array(series), .timestamp(microseconds: end), .int64(Int64(Self.rowsAtOnce))]
             ).first

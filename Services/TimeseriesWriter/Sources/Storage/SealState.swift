@@ -7,6 +7,8 @@ struct SealState: Equatable {
     var horizon: Int64
     /// What is older lies in no partition any more. Never above the horizon.
     var sealedBefore: Int64
+    /// Of what is older retention may have dropped something.
+    var droppedBefore: Int64
 
     /// The horizon in microseconds since the Unix epoch, held where it is until the transaction ends.
     static func holdHorizon(on connection: PostgresConnection) throws -> Int64 {
@@ -21,9 +23,9 @@ struct SealState: Equatable {
     }
 
     static func read(_ connection: PostgresConnection) throws -> SealState {
-        let rows = try connection.query("SELECT horizon, sealed_before FROM timeseries.seal_state")
+        let rows = try connection.query("SELECT horizon, sealed_before, dropped_before FROM timeseries.seal_state")
         guard let row = rows.first else { throw PostgresError(state: .protocolViolation, message: "timeseries.seal_state has no row") }
-        return SealState(horizon: try row.microseconds(0), sealedBefore: try row.microseconds(1))
+        return SealState(horizon: try row.microseconds(0), sealedBefore: try row.microseconds(1), droppedBefore: try row.microseconds(2))
     }
 
     /// Notes that what is older than `time` lies in no partition any more.

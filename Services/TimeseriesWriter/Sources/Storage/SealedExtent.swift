@@ -10,6 +10,8 @@ struct SealedExtent: Sendable {
     var sealedBefore: Int64 = .min
     /// What is not older lies in the table of what is not sealed and nowhere else.
     var horizon: Int64 = .min
+    /// Of what is older retention may have dropped something.
+    var droppedBefore: Int64 = .min
     /// Hours with samples that came late and are not merged yet, by series: states that cover them must not be used.
     var lateHours: [Int32: [Int64]] = [:]
     /// So many hours have late samples that states do not help.
@@ -21,7 +23,7 @@ extension SampleReader {
     func extent(of series: [Int32], from: Int64, to: Int64, withStates: Bool) async throws -> SealedExtent {
         return try await pool.run { connection in
             let state = try SealState.read(connection)
-            var extent = SealedExtent(sealedBefore: state.sealedBefore, horizon: state.horizon)
+            var extent = SealedExtent(sealedBefore: state.sealedBefore, horizon: state.horizon, droppedBefore: state.droppedBefore)
             guard withStates, from < state.sealedBefore else { return extent }
             // A day is late through any of its hours.
             let (first, end) = (RollupTier.day.start(of: from), min(to + RollupTier.day.width, state.sealedBefore))
