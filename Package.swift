@@ -43,6 +43,7 @@ let targets: [Target] =
         shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics", "Threads"]),
         shared("MQTTClient", ["CMosquitto", "Domain", "Logging", "Metrics"]),
         shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics", "Threads"]),
+        shared("AccessTokens", ["Crypto", "JSON"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 
         shared("DeviceDirectory", ["Domain", "Wire", "KafkaClient", "Logging", "Metrics"]),
@@ -87,6 +88,7 @@ let targets: [Target] =
         tests("SpellingTests", ["Spelling"]),
         tests("JSONTests", ["JSON", "TestSupport"]),
         tests("ThreadsTests", ["Threads"]),
+        tests("AccessTokensTests", ["AccessTokens", "Crypto", "TestSupport"]),
         tests("CryptoTests", ["Crypto", "TestSupport"]),
         tests("WireTests", ["Wire", "Domain", "TestSupport"], resources: [.copy("Golden")]),
         tests("DeviceJSONTests", ["DeviceJSON", "Wire", "Domain", "TestSupport"]),

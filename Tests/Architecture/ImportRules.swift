@@ -7,7 +7,7 @@ enum ImportRules {
         "CRdkafka": 0, "CPostgres": 0, "CMosquitto": 0, "CMicrohttpd": 0, "CGnuTLS": 0, "COpenSSL": 0,
         "Domain": 1, "FaultPoints": 1, "JSON": 1, "Logging": 1, "Metrics": 1, "Spelling": 1, "Threads": 1,
         "Crypto": 2, "Wire": 2,
-        "KafkaClient": 3, "PostgresClient": 3, "MQTTClient": 3, "HTTPServer": 3, "DeviceJSON": 3,
+        "KafkaClient": 3, "PostgresClient": 3, "MQTTClient": 3, "HTTPServer": 3, "DeviceJSON": 3, "AccessTokens": 3,
         "HTTPKit": 4, "DeviceDirectory": 4,
         "ServiceKit": 5,
     ]
