@@ -59,7 +59,8 @@ struct ManySeriesTests {
             let body = try await QueryFixture(url).postText(query).body
             #expect(
                 body == """
-                    {"from":"2026-11-21T00:00:00Z","to":"2026-11-21T00:10:00Z","every":"5m","tier":"points","missing":0,"series":[\
+                    {"from":"2026-11-21T00:00:00Z","to":"2026-11-21T00:10:00Z","every":"5m","tier":"points",\
+                    "complete":true,"missing":0,"series":[\
                     {"device":"pump-1","metric":"level","unit":"m","buckets":[\
                     {"time":"2026-11-21T00:00:00Z","min":0,"p50":2,"twa":2,"quantile_error":0},\
                     {"time":"2026-11-21T00:05:00Z","min":5,"p50":7,"twa":7,"quantile_error":0}]},\
