@@ -4,6 +4,7 @@ import Domain
 struct StretchCursor: Sendable {
     /// Rows of one page: what a query holds of each stretch.
     static let pageRows = 4_000
+    private static let mostSeriesAtOnce = 1_000
 
     /// Why no further row is at hand.
     enum Pause {
@@ -23,6 +24,8 @@ struct StretchCursor: Sendable {
     private var next = 0
     /// Where the page after this one begins; nil when there is none.
     private var place: SeriesPlace?
+    /// Series whose samples fill about a page, as far as is known of those before.
+    private var seriesAtOnce = 16
     /// Of the series at hand, those that are still to come first.
     private var holes: [QueryStretch] = []
     private var holesOf: Int?
@@ -86,9 +89,15 @@ struct StretchCursor: Sendable {
             let page = try await query.page(reader, at: place, limit: Self.pageRows)
             (states, self.place) = (page.rows, page.next)
         } else {
-            let query = PointQuery(series: ids, from: stretch.from, to: stretch.to, extent: extent)
+            let query = PointQuery(series: ids, from: stretch.from, to: stretch.to, extent: extent, seriesAtOnce: seriesAtOnce)
             let page = try await query.page(reader, at: place, limit: Self.pageRows)
             (points, self.place) = (page.rows, page.next)
+            adapt(to: page.rows.count, of: (page.next?.series ?? ids.count) - place.series)
         }
+    }
+
+    private mutating func adapt(to rows: Int, of series: Int) {
+        let fitting = Self.pageRows * max(1, series) / max(1, rows)
+        seriesAtOnce = max(1, min(fitting, 4 * seriesAtOnce, Self.mostSeriesAtOnce))
     }
 }

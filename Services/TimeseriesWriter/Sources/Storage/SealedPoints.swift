@@ -9,7 +9,7 @@ extension PointQuery {
     /// Many series with one statement, out of what is sealed and what came late: of a window that no partition reaches any more.
     /// - Returns: nil when more has come late than belongs into a page.
     func sealedPage(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage? {
-        let end = min(series.count, place.series + Self.seriesAtOnce)
+        let end = min(series.count, place.series + seriesAtOnce)
         let parameters: [PostgresValue] = [
             .ids(series[place.series..<end]), .timestamp(microseconds: from), .timestamp(microseconds: to),
             .timestamp(microseconds: place.time),

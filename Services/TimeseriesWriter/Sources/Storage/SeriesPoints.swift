@@ -26,13 +26,12 @@ struct PointPage: Sendable {
 
 /// Samples of many series with `from` ≤ time < `to`, in microseconds.
 struct PointQuery: Sendable {
-    /// Series of one statement.
-    static let seriesAtOnce = 1_000
-
     let series: [Int32]
     let from: Int64
     let to: Int64
     let extent: SealedExtent
+    /// Series of one statement: it looks at all samples of its series, whatever its limit.
+    var seriesAtOnce = 1
 
     /// The samples from `place` on: about `limit` of them, never only some of those of one moment.
     func page(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage {
@@ -45,7 +44,7 @@ struct PointQuery: Sendable {
     /// - Returns: nil when part of the window lies before the horizon by now. That is looked at after the rows: it only ever rises, so what
     ///   is not sealed then was not when they were read.
     private func unsealedPage(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage? {
-        let end = min(series.count, place.series + Self.seriesAtOnce)
+        let end = min(series.count, place.series + seriesAtOnce)
         let parameters: [PostgresValue] = [
             .ids(series[place.series..<end]), .timestamp(microseconds: from), .timestamp(microseconds: to),
             .timestamp(microseconds: place.time),

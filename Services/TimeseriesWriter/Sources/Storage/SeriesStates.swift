@@ -18,9 +18,6 @@ struct StatePage: Sendable {
 
 /// States of many series that begin within `from` ≤ start < `to`, in microseconds; only the fields asked for are read.
 struct StateQuery: Sendable {
-    /// Series of one statement.
-    private static let seriesAtOnce = 1_000
-
     let series: [Int32]
     let tier: RollupTier
     let from: Int64
@@ -29,10 +26,12 @@ struct StateQuery: Sendable {
 
     /// The states from `place` on: about `limit`, minutes in whole hours.
     func page(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> StatePage {
-        let end = min(series.count, place.series + Self.seriesAtOnce)
         let rowLimit = tier == .minute ? limit / 60 + 1 : limit
         // A minute's row is that of its hour.
         let unit = tier == .minute ? RollupTier.hour : tier
+        // The statement looks at all rows of its series, whatever its limit: no more of them than fill a page.
+        let rowsOfSeries = (to - unit.start(of: from)) / unit.width + 1
+        let end = min(series.count, place.series + max(1, rowLimit / Int(clamping: rowsOfSeries)))
         let parameters: [PostgresValue] = [
             .ids(series[place.series..<end]), .timestamp(microseconds: unit.start(of: from)), .timestamp(microseconds: to),
             .timestamp(microseconds: unit.start(of: place.time)), .int64(Int64(rowLimit)),

@@ -15,12 +15,12 @@ extension Benchmark {
     }
 }
 
-/// A week and a day in steps of 10 minutes, sealed by the writer itself with the default allowance: yesterday and today are not sealed
+/// A week in steps of 10 minutes, sealed by the writer itself with the default allowance: yesterday and today are not sealed
 /// yet. It is asked
 /// for over HTTP, one request after the other, while the same devices go on sending through Mosquitto, `ingestion` and Kafka.
 ///
-/// In turn the same is asked of the peer: a plain table of the same rows with an index on series and time, in SQL by a prepared statement of
-/// libpq. The peer makes no JSON, and lacks the rows that come in meanwhile.
+/// In turn the same is asked of the peer: a plain table of the same rows with an index on series and time, in SQL by a prepared statement
+/// of libpq. The peer makes no JSON, and lacks the rows that come in meanwhile.
 private struct Queries {
     let servers: HopServers
     let database: BenchmarkDatabase
@@ -30,7 +30,7 @@ private struct Queries {
     let rate: Int
     let only: String?
     /// Days before today that have samples.
-    private let days = 8
+    private let days = 7
     private let httpPort = 38_082
 
     /// - Parameter options: `--binaries FOLDER`, `--writer PATH`, `--devices N`, `--rate N`, `--only WORD` of the question's name.
@@ -142,7 +142,7 @@ private struct Queries {
         var missed: [String] = []
         for question in QueryQuestion.all(devices: devices, days: days) where only.map({ question.name.contains($0) }) ?? true {
             var (own, plain) = ([Double](), [Double]())
-            for index in -question.count / 10..<question.count {
+            for index in -question.count / 20..<question.count {
                 let number = abs(index)
                 let took = try client.time(question.request(number))
                 if index >= 0 { own.append(took) }
@@ -157,6 +157,7 @@ private struct Queries {
             print(
                 "  SQL      p50 \(format(quantile(plain, 0.5), 2)) ms   p99 \(format(peers, 2)) ms   "
                     + "Martlet ÷ SQL: p50 \(format(quantile(own, 0.5) / quantile(plain, 0.5), 2))  p99 \(format(p99 / peers, 2))")
+            fflush(nil)
             if p99 > question.target { missed.append("\(question.name): \(format(p99, 1)) ms") }
         }
         return missed

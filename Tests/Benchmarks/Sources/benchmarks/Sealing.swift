@@ -12,8 +12,8 @@ extension Benchmark {
     }
 }
 
-/// What sealing costs on top of writing: CPU of sealing a row ÷ CPU of writing that same row through the writer, in one run. Both times it is
-/// that of the service and of the backend that works for it, its start taken off.
+/// What sealing costs on top of writing: CPU of sealing a row ÷ CPU of writing that same row through the writer, in one run. Both times it
+/// is that of the service and of the backend that works for it, its start taken off.
 ///
 /// A round: a service takes the rows out of Kafka, exactly once and with its ledger, into a day that is over; VACUUM, as autovacuum has
 /// done long before a day is sealed; another service finds the day and seals it.
