@@ -168,7 +168,10 @@ public final class HTTPServer: Sendable {
 
     func opened(_ connection: Connection) { state.withLock { $0.connections[ObjectIdentifier(connection)] = connection } }
 
-    func closed(_ connection: Connection) { state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection)) } }
+    func closed(_ connection: Connection) {
+        state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
+        loop.connectionEnded()
+    }
 
     /// False once the grace of a stop has passed: nothing may be suspended any more.
     func admit(_ exchange: Exchange) -> Bool {

@@ -22,6 +22,9 @@ final class NetworkLoop: Sendable {
     private let inbox = Mutex(Inbox())
     /// An eventfd; negative when the process may have no more descriptors.
     private let wakeup = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
+    /// A connection has ended in this round. The library does not listen while it has as many as it may, and only at the beginning of a round
+    /// does it listen again.
+    private let hasRoom = Atomic<Bool>(false)
 
     init(executor: HandlerExecutor) { self.executor = executor }
 
@@ -50,6 +53,8 @@ final class NetworkLoop: Sendable {
     }
 
     // MARK: the loop's thread
+
+    func connectionEnded() { hasRoom.store(true, ordering: .relaxed) }
 
     /// Runs until it is stopped, then ends every connection and the daemon.
     func run(_ daemon: OpaquePointer) {
@@ -85,6 +90,7 @@ final class NetworkLoop: Sendable {
     ///   - library: the descriptor of its epoll.
     ///   - isWatching: not longer than a millisecond.
     private func wait(_ daemon: OpaquePointer, _ library: Int32, isWatching: Bool) {
+        if hasRoom.exchange(false, ordering: .relaxed) { return }
         var timeout: UInt64 = 0
         let hasTimeout = MHD_get_timeout(daemon, &timeout) == .YES
         if hasTimeout, timeout == 0 { return }
