@@ -28,9 +28,7 @@ let package = Package(
         // An HTTP answer of bare libmicrohttpd, and the same of HTTPKit: see HTTP.swift.
         .executableTarget(name: "http-baseline", linkerSettings: [.linkedLibrary("microhttpd")]),
         .executableTarget(
-            name: "http-handler", dependencies: [.product(name: "HTTPKit", package: "martlet")], swiftSettings: swiftSettings,
-            // As the services are linked.
-            linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
+            name: "http-handler", dependencies: [.product(name: "HTTPKit", package: "martlet")], swiftSettings: swiftSettings),
         .executableTarget(
             name: "benchmarks",
             dependencies: [
