@@ -22,8 +22,8 @@ final class NetworkLoop: Sendable {
     private let inbox = Mutex(Inbox())
     /// An eventfd; negative when the process may have no more descriptors.
     private let wakeup = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
-    /// A connection has ended in this round. The library does not listen while it has as many as it may, and only at the beginning of a round
-    /// does it listen again.
+    /// A connection has ended in this round. The library does not listen while it has as many as it may, and listens again only at the
+    /// beginning of a round.
     private let hasRoom = Atomic<Bool>(false)
 
     init(executor: HandlerExecutor) { self.executor = executor }
