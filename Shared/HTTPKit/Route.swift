@@ -61,12 +61,17 @@ public struct BodySpecification: Sendable {
     public let schema: Schema
     /// In bytes; more is answered with 413.
     public let limit: Int
+    /// Set: the handler reads the body piece by piece, up to `limit`, and may take so long between two pieces and for its answer.
+    public let patience: Duration?
     public let help: String
 
-    public init(contentType: String = "application/json", schema: Schema = .any, limit: Int = 65_536, help: String) {
+    public init(
+        contentType: String = "application/json", schema: Schema = .any, limit: Int = 65_536, patience: Duration? = nil, help: String
+    ) {
         self.contentType = contentType
         self.schema = schema
         self.limit = limit
+        self.patience = patience
         self.help = help
     }
 }

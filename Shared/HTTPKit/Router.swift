@@ -17,6 +17,8 @@ public struct Router: Sendable {
     private let table: RouteTable
     private let logger: Logger
     private let meter: RouteMeter?
+    /// Methods of routes with bodies of unusual length: the others need not be looked up.
+    private let uploads: Set<HTTPMethod>
     public let routes: RouteCollection
 
     public init(_ routes: RouteCollection, logger: Logger, metrics: MetricsRegistry? = nil) throws(RouterError) {
@@ -25,6 +27,7 @@ public struct Router: Sendable {
         for route in routes.routes { try table.insert(RouteEntry(route, gauge: meter?.gauge(route.path))) }
         self.table = table
         self.routes = routes
+        uploads = Set(routes.routes.filter { $0.requestBody?.patience != nil }.map(\.method))
         self.logger = logger
         self.meter = meter
     }
@@ -56,6 +59,16 @@ public struct Router: Sendable {
         }
         record(match, request, response, since: start)
         return response
+    }
+
+    /// For `HTTPServerConfiguration.uploads`: what the route of a request takes that reads its body piece by piece.
+    public func uploadAllowance(_ method: HTTPMethod, _ path: String) -> HTTPUploadAllowance? {
+        guard !uploads.isEmpty, uploads.contains(method) else { return nil }
+        let request = HTTPRequest(method: method, path: path)
+        guard case .found(let entry, _) = match(request), let body = entry.route.requestBody, let patience = body.patience else {
+            return nil
+        }
+        return HTTPUploadAllowance(bytes: body.limit, patience: patience)
     }
 
     // MARK: matching

@@ -102,12 +102,14 @@ private func present(
             throw Refusal(status: 400, code: "invalid_method", detail: "the method holds a character that is not allowed")
         }
         let target = try RequestTarget(line.target)
+        let allowance = server.configuration.uploads(HTTPMethod(rawValue: name), target.path)
         let framing = try RequestScreening.framing(
-            version: String(cString: version), headers: reading.headers, bodyLimit: server.configuration.limits.bodyBytes)
+            version: String(cString: version), headers: reading.headers,
+            bodyLimit: allowance?.bytes ?? server.configuration.limits.bodyBytes)
         let head = RequestHead(
             method: HTTPMethod(rawValue: name), path: target.path, query: target.query, headers: reading.headers, framing: framing,
             remote: connection.remote, peer: connection.peer { session(handle).flatMap(PeerCertificate.read) },
-            isSecure: connection.isSecure, id: id)
+            isSecure: connection.isSecure, id: id, allowance: allowance)
         let exchange = Exchange(server: server, connection: connection, handle: ConnectionHandle(pointer: handle), head: head, now: .now)
         slot.pointee = Unmanaged.passRetained(exchange).toOpaque()
         guard server.admit(exchange) else { return .NO }

@@ -30,6 +30,8 @@ final class Exchange: Sendable {
         var upload: UploadBuffer
         var answer: HTTPResponse?
         var stream: StreamBuffer?
+        /// For the answer.
+        var deadline: ContinuousClock.Instant
         var isQueued = false
         var task: Task<Void, Never>?
         /// The client has closed its end while it was being served.
@@ -54,7 +56,6 @@ final class Exchange: Sendable {
     let server: HTTPServer
     let connection: Connection
     let head: RequestHead
-    private let deadline: ContinuousClock.Instant
     private let state: Mutex<State>
 
     init(server: HTTPServer, connection: Connection, handle: ConnectionHandle, head: RequestHead, now: ContinuousClock.Instant) {
@@ -62,11 +63,12 @@ final class Exchange: Sendable {
         self.connection = connection
         self.head = head
         let limits = server.configuration.limits
-        deadline = now + limits.requestTime
         state = Mutex(
             State(
                 handle: handle, hasBegunBody: !head.framing.hasBody,
-                upload: UploadBuffer(hasBody: head.framing.hasBody, capacity: limits.uploadBuffer, limit: limits.bodyBytes)))
+                upload: UploadBuffer(
+                    hasBody: head.framing.hasBody, capacity: limits.uploadBuffer, limit: head.allowance?.bytes ?? limits.bodyBytes),
+                deadline: now + (head.allowance?.patience ?? limits.requestTime)))
     }
 
     // MARK: the network thread
@@ -253,6 +255,7 @@ final class Exchange: Sendable {
 
     func nextChunk() async throws(HTTPBodyError) -> [UInt8]? {
         let ready = state.withLock { state in
+            if let allowance = head.allowance { state.deadline = .now + allowance.patience }
             // Freed room: a connection that waits for it goes on.
             let ready = state.upload.take()
             if ready != nil { resume(&state) }
@@ -277,7 +280,7 @@ final class Exchange: Sendable {
     /// Ends a request that takes too long, and keeps streams of events alive.
     func sweep(now: ContinuousClock.Instant, keepAlive: Duration) {
         let late: Task<Void, Never>? = state.withLock { state in
-            if state.answer == nil, now > deadline, state.handle != nil {
+            if state.answer == nil, now > state.deadline, state.handle != nil {
                 expire(&state)
                 return state.task
             }
@@ -309,7 +312,7 @@ final class Exchange: Sendable {
 
     private func expire(_ state: inout State) {
         state.isLate = true
-        let seconds = server.configuration.limits.requestTime.components.seconds
+        let seconds = (head.allowance?.patience ?? server.configuration.limits.requestTime).components.seconds
         if state.hasBegunBody, !state.upload.isComplete {
             // The library queues no answer in the middle of a body.
             state.upload.fail(.deadline)

@@ -6,12 +6,28 @@ public struct HTTPServerConfiguration: Sendable {
     public var port: Int
     public var tls: HTTPServerTLS?
     public var limits: HTTPServerLimits
+    /// Asked of every request once its head is read: a route that takes more than `limits` allow in general says so here.
+    public var uploads: @Sendable (_ method: HTTPMethod, _ path: String) -> HTTPUploadAllowance? = { _, _ in nil }
 
     public init(host: String = "127.0.0.1", port: Int = 0, tls: HTTPServerTLS? = nil, limits: HTTPServerLimits = HTTPServerLimits()) {
         self.host = host
         self.port = port
         self.tls = tls
         self.limits = limits
+    }
+}
+
+/// What a request may bring that is larger and takes longer than others.
+public struct HTTPUploadAllowance: Sendable, Hashable {
+    /// Of the body, in place of `HTTPServerLimits.bodyBytes`.
+    public var bytes: Int
+    /// In place of `HTTPServerLimits.requestTime`: counted anew whenever the handler asks for more of the body. A client that sends nothing
+    /// is given up after `idleTime` all the same.
+    public var patience: Duration
+
+    public init(bytes: Int, patience: Duration) {
+        self.bytes = bytes
+        self.patience = patience
     }
 }
 

@@ -11,6 +11,7 @@ struct RequestHead: Sendable {
     var peer: HTTPClientCertificate?
     var isSecure: Bool
     var id: String
+    var allowance: HTTPUploadAllowance?
 
     func request(body: HTTPRequestBody) -> HTTPRequest {
         HTTPRequest(

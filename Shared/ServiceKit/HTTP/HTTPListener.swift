@@ -16,8 +16,9 @@ struct HTTPListener: Service {
         let logger = context.logger(for: "http")
         let router = try Router(
             Self.routes(blueprint, parts, context.metrics, probe), logger: logger, metrics: context.metrics)
-        let configuration = HTTPServerConfiguration(
+        var configuration = HTTPServerConfiguration(
             host: config[StandardKeys.httpHost], port: config[StandardKeys.httpPort(blueprint.httpPort)], tls: try Self.tls(config))
+        configuration.uploads = { router.uploadAllowance($0, $1) }
         server = HTTPServer(
             configuration: configuration, logger: logger, metrics: context.metrics,
             immediate: { router.respondImmediately(to: $0) }, handler: { await router.respond(to: $0) })
