@@ -53,7 +53,7 @@ struct AuditLog: Sendable {
             WHERE \(SQLFragment.all(query.conditions)) ORDER BY id DESC LIMIT \(bind: .int64(Int64(limit)))
             """
         return try await database.read { connection in
-            try connection.query(sql).map { row in
+            try connection.query(fragment: sql).map { row in
                 AuditEntry(
                     id: try row.get(0), at: try row.time(1), actor: try row.get(2), action: try row.get(3), kind: try row.get(4),
                     key: try row.get(5), before: try row.json(6), after: try row.json(7), requestID: try row.optional(8))

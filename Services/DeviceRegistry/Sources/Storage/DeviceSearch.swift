@@ -92,13 +92,13 @@ struct DeviceSearch: Sendable {
     /// - Returns: nil when the query's place does not belong to its order.
     func page(_ query: DeviceQuery, limit: Int) async throws -> [StoredDevice]? {
         guard let sql = query.page(limit: limit) else { return nil }
-        return try await database.read { connection in try connection.query(sql).map { try StoredDevice($0) } }
+        return try await database.read { connection in try connection.query(fragment: sql).map { try StoredDevice($0) } }
     }
 
     func count(_ conditions: [SQLFragment]) async throws -> Int64 {
         let tables = SQLFragment(trusted: StoredDevice.tables)
         return try await database.read { connection in
-            try connection.query("SELECT count(*) FROM \(tables) WHERE \(SQLFragment.all(conditions))")[0].get(0)
+            try connection.query(fragment: "SELECT count(*) FROM \(tables) WHERE \(SQLFragment.all(conditions))")[0].get(0)
         }
     }
 }

@@ -56,8 +56,9 @@ struct SQLFragment: ExpressibleByStringInterpolation, Sendable {
 }
 
 extension PostgresConnection {
+    /// The label keeps a literal from being taken for a `String`, whose interpolations are text.
     @discardableResult
-    func query(_ fragment: SQLFragment) throws(PostgresError) -> PostgresResult {
+    func query(fragment: SQLFragment) throws(PostgresError) -> PostgresResult {
         let (sql, parameters) = fragment.statement
         return try query(sql, parameters)
     }
