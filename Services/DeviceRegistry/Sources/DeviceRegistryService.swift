@@ -41,7 +41,7 @@ public enum DeviceRegistryService {
     static func routes(_ database: RegistryDatabase, now: @escaping @Sendable () -> Timestamp) -> RouteCollection {
         let search = DeviceSearch(database: database)
         return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
-            + DeviceListController(search: search).routes
+            + DeviceListController(search: search, now: now).routes + CountController(search: search, now: now).routes
             + TypesController(types: TypeStorage(database: database, now: now)).routes
             + GroupsController(
                 groups: GroupStorage(database: database, now: now), members: GroupMembers(database: database), search: search

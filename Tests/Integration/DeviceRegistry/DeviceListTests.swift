@@ -41,18 +41,18 @@ struct DeviceListTests {
         return found
     }
 
-    @Test("pages of every order hold each device once, in the order of the whole", arguments: DeviceSort.allCases)
-    func pages(sort: DeviceSort) async throws {
+    @Test("pages of every order hold each device once, in the order of the whole", arguments: DeviceSort.fields + [.label("site")])
+    func pages(sort: QueryField) async throws {
         try await RegistryFixture.with { registry in
             try await fill(registry)
             for sign in ["", "-"] {
-                let whole = try await all(registry, "sort=\(sign)\(sort.rawValue)", limit: 1_000)
+                let whole = try await all(registry, "sort=\(sign)\(sort.text)", limit: 1_000)
                 #expect(whole.count == 60)
                 #expect(Set(whole).count == 60)
-                #expect(try await all(registry, "sort=\(sign)\(sort.rawValue)", limit: 7) == whole)
+                #expect(try await all(registry, "sort=\(sign)\(sort.text)", limit: 7) == whole)
             }
-            let up = try await all(registry, "sort=\(sort.rawValue)", limit: 1_000)
-            #expect(try await all(registry, "sort=-\(sort.rawValue)", limit: 1_000) == up.reversed())
+            let up = try await all(registry, "sort=\(sort.text)", limit: 1_000)
+            #expect(try await all(registry, "sort=-\(sort.text)", limit: 1_000) == up.reversed())
         }
     }
 

@@ -6,6 +6,7 @@ import JSON
 /// `/v1/devices`: many devices.
 struct DeviceListController: Sendable {
     let search: DeviceSearch
+    let now: @Sendable () -> Timestamp
 
     var routes: RouteCollection { [list] }
 
@@ -24,18 +25,19 @@ struct DeviceListController: Sendable {
         Route(
             .get, "/v1/devices", summary: "Devices that fit all conditions, in pages.",
             parameters: [
-                Self.type, Self.lifecycle, Self.status, Self.labels, Self.parent, Self.prefix, Self.deleted, P.sort, P.limit,
+                QueryParameters.query, Self.type, Self.lifecycle, Self.status, Self.labels, Self.parent, Self.prefix, Self.deleted, P.sort,
+                P.limit,
                 PageCursor.parameter,
             ],
             responses: [
                 ResponseSpecification(
                     schema: .object([.init("devices", .array(DevicesController.shape)), .init("next", .oneOf([.string, .null]))]),
                     help: "A page; `next` is the cursor of the page behind it, null at the end.")
-            ], errors: [.invalidCursor, .unavailable, .databaseBusy]
+            ], errors: [.invalidQuery, .invalidCursor, .unavailable, .databaseBusy]
         ) { context in
             let order = try context.value(P.sort)
             let limit = try context.value(P.limit)
-            var query = DeviceQuery(conditions: try Self.conditions(context), sort: order.sort, descending: order.descending)
+            var query = DeviceQuery(conditions: try conditions(context), sort: order.sort, descending: order.descending)
             let scope = Self.scope(context)
             if let cursor = try context.value(PageCursor.parameter) {
                 let fields = try PageCursor(cursor, scope: scope).fields
@@ -60,12 +62,12 @@ struct DeviceListController: Sendable {
             .joined(separator: "&")
     }
 
-    private static func conditions(_ context: RequestContext) throws -> [SQLFragment] {
+    private func conditions(_ context: RequestContext) throws -> [SQLFragment] {
         [
-            DeviceConditions.deleted(try context.value(deleted)), try context.value(type).map(DeviceConditions.type),
-            try context.value(lifecycle).map(DeviceConditions.lifecycle), try context.value(status).map(DeviceConditions.status),
-            try context.value(labels).map(DeviceConditions.labels), try context.value(parent).map(DeviceConditions.parent),
-            try context.value(prefix).map(DeviceConditions.idPrefix),
+            DeviceConditions.deleted(try context.value(Self.deleted)), try context.deviceCondition(now: now()),
+            try context.value(Self.type).map(DeviceConditions.type), try context.value(Self.lifecycle).map(DeviceConditions.lifecycle),
+            try context.value(Self.status).map(DeviceConditions.status), try context.value(Self.labels).map(DeviceConditions.labels),
+            try context.value(Self.parent).map(DeviceConditions.parent), try context.value(Self.prefix).map(DeviceConditions.idPrefix),
         ].compactMap { $0 }
     }
 }

@@ -59,18 +59,21 @@ enum RegistryParameters {
         var text: String
     }
 
-    static let sort: Parameter<Order> = {
-        let names = DeviceSort.allCases.map(\.rawValue)
-        return Parameter<Order>(
-            "sort", allowed: names.joined(separator: ", ") + "; - before it turns it round", help: "Order; the id decides between equals."
-        ) { text throws(ParameterFault) in
-            let descending = text.hasPrefix("-")
-            guard let sort = DeviceSort(rawValue: descending ? String(text.dropFirst()) : text) else {
-                throw ParameterFault("must be one of \(names.joined(separator: ", ")), with - before it for the other direction")
+    static let sort = Parameter<Order>(
+        "sort", allowed: DeviceSort.fields.map(\.text).joined(separator: ", ") + ", labels.…; - before it turns it round",
+        help: "Order; the id decides between equals, devices that lack the field come first."
+    ) { text throws(ParameterFault) in
+        let descending = text.hasPrefix("-")
+        do throws(QueryFault) {
+            let field = try QueryParser.field(descending ? String(text.dropFirst()) : text)
+            guard let sort = DeviceSort(field) else {
+                throw QueryFault(position: 1, reason: "\(field.text) holds values of any type, which have no order among each other")
             }
             return Order(sort: sort, descending: descending, text: text)
-        }.defaulting(to: Order(sort: .id, descending: false, text: "id"), shown: "id")
-    }()
+        } catch {
+            throw ParameterFault("cannot be read: \(error.reason)")
+        }
+    }.defaulting(to: Order(sort: .id, descending: false, text: "id"), shown: "id")
 
     static func time(_ name: String, help: String) -> Parameter<String?> {
         Parameter<String>(name, allowed: TimeExpression.allowed, help: help) { text throws(ParameterFault) in

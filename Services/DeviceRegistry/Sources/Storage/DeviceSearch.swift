@@ -2,49 +2,52 @@ import Domain
 import JSON
 import PostgresClient
 
-/// What a list of devices is ordered by; the id decides between equals.
-enum DeviceSort: String, CaseIterable, Sendable {
-    case id, name, type, lifecycle, status
-    case registeredAt = "registered_at"
-    case updatedAt = "updated_at"
-    case lastSeen = "last_seen"
+/// What a list of devices is ordered by; the id decides between equals. A device that lacks the field stands before all others.
+struct DeviceSort: Hashable, Sendable {
+    let field: QueryField
 
-    /// Never null, so that a page can go on behind any device.
-    fileprivate var expression: SQLFragment {
-        switch self {
-        case .id: "d.id"
-        case .name: "coalesce(d.name, '') COLLATE \"C\""
-        case .type: "d.type"
-        case .lifecycle: "d.lifecycle"
-        case .status: "coalesce(p.status, 'offline')"
-        case .registeredAt: "d.registered_at"
-        case .updatedAt: "d.updated_at"
-        case .lastSeen: "coalesce(p.last_seen, '-infinity')"
-        }
+    static let id = DeviceSort(field: .id)
+    /// Labels aside, of which any may be named.
+    static let fields: [QueryField] = [
+        .id, .name, .type, .model, .firmware, .parent, .lifecycle, .status, .lastSeen, .registeredAt, .updatedAt, .revision,
+    ]
+
+    /// Nil for a field whose values have no order among each other.
+    init?(_ field: QueryField) {
+        guard field.kind != .json else { return nil }
+        self.field = field
     }
+
+    private init(field: QueryField) { self.field = field }
 
     /// The value of a device as its cursor carries it; microseconds for times.
     func text(of stored: StoredDevice) -> String {
         let device = stored.device
-        return switch self {
+        return switch field {
         case .id: device.id.text
         case .name: device.name ?? ""
         case .type: device.type.text
+        case .model: device.model ?? ""
+        case .firmware: device.firmware ?? ""
+        case .parent: device.parent?.text ?? ""
         case .lifecycle: device.lifecycle.rawValue
         case .status: stored.presence.status.rawValue
         case .registeredAt: "\(device.registeredAt.microseconds)"
         case .updatedAt: "\(device.updatedAt.microseconds)"
         case .lastSeen: stored.presence.lastSeen.map { "\($0.microseconds)" } ?? ""
+        case .revision: "\(device.revision)"
+        case .label(let key): device.labels.values[key] ?? ""
+        case .location, .attribute, .fact: ""
         }
     }
 
     /// Nil when the text is none of `text(of:)`.
     fileprivate func value(_ text: String) -> SQLFragment? {
-        switch self {
-        case .registeredAt, .updatedAt: Int64(text).map { "\(bind: .timestamp(microseconds: $0))" }
-        case .lastSeen where text.isEmpty: "'-infinity'::timestamptz"
-        case .lastSeen: Int64(text).map { "\(bind: .timestamp(microseconds: $0))" }
-        default: "\(bind: .text(text))"
+        switch field.kind {
+        case .time where field == .lastSeen && text.isEmpty: "'-infinity'::timestamptz"
+        case .time: Int64(text).map { "\(bind: .timestamp(microseconds: $0))" }
+        case .integer: Int64(text).map { "\(bind: .int64($0))" }
+        case .text, .choice, .json: "\(bind: .text(text))"
         }
     }
 }
@@ -70,7 +73,8 @@ struct DeviceQuery: Sendable {
         let sign = SQLFragment(trusted: descending ? "<" : ">")
         let behind: SQLFragment =
             sort == .id
-            ? "d.id \(sign) \(bind: .text(after.id))" : "(\(sort.expression), d.id) \(sign) (\(value), \(bind: .text(after.id)))"
+            ? "d.id \(sign) \(bind: .text(after.id))"
+            : "(\(QuerySQL.filled(sort.field)), d.id) \(sign) (\(value), \(bind: .text(after.id)))"
         return SQLFragment.all(conditions + [behind])
     }
 
@@ -78,7 +82,7 @@ struct DeviceQuery: Sendable {
         guard let whole else { return nil }
         let direction = SQLFragment(trusted: descending ? "DESC" : "ASC")
         let columns = SQLFragment(trusted: "SELECT \(StoredDevice.columns) FROM \(StoredDevice.tables)")
-        let order: SQLFragment = sort == .id ? "d.id \(direction)" : "\(sort.expression) \(direction), d.id \(direction)"
+        let order: SQLFragment = sort == .id ? "d.id \(direction)" : "\(QuerySQL.filled(sort.field)) \(direction), d.id \(direction)"
         return "\(columns) WHERE \(whole) ORDER BY \(order) LIMIT \(bind: .int64(Int64(limit)))"
     }
 }
