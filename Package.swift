@@ -72,7 +72,7 @@ let targets: [Target] =
             "HTTPKit",
             "ServiceKit",
         ],
-        resources: [.embedInCode("Migrations/m0001_init.sql")])
+        resources: [.embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql")])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
         ["Domain", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])

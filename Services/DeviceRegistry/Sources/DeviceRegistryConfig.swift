@@ -16,6 +16,10 @@ public enum DeviceRegistryKeys {
     public static let timeout = ConfigKey(
         "postgres.timeout", default: Duration.seconds(10), in: .milliseconds(100) ... .seconds(600),
         help: "The database gives up a statement after this time.")
+    public static let spool = ConfigKey(
+        "import.spool", default: "/tmp", help: "Folder where the results of an import wait for its end: 100 bytes a row.")
+    public static let imports = ConfigKey(
+        "import.concurrent", default: 2, in: 1...16, help: "Imports at a time; more are answered with 503.")
 
     public static let outboxPoll = ConfigKey(
         "outbox.poll", default: Duration.milliseconds(200), in: .milliseconds(10) ... .seconds(10),
@@ -24,7 +28,7 @@ public enum DeviceRegistryKeys {
         "outbox.batch", default: 2_000, in: 1...20_000, help: "Changes that are told to Kafka before it is waited for.")
 
     public static let table: ConfigTable = [
-        bootstrap, topicPrefix, postgresURL, connections, queue, timeout, outboxPoll, outboxBatch,
+        bootstrap, topicPrefix, postgresURL, connections, queue, timeout, outboxPoll, outboxBatch, spool, imports,
     ]
 }
 
@@ -41,6 +45,7 @@ struct DeviceRegistryConfig: Sendable {
     let postgresURL: String
     let pool: PostgresPool.Configuration
     let outbox: OutboxSettings
+    let imports: ImportLimits
 
     init(_ reader: ConfigReader, name: String) {
         typealias Keys = DeviceRegistryKeys
@@ -51,5 +56,6 @@ struct DeviceRegistryConfig: Sendable {
             url: postgresURL, options: PostgresOptions(applicationName: name, statementTimeout: reader[Keys.timeout]),
             size: reader[Keys.connections], maxWaiting: reader[Keys.queue])
         outbox = OutboxSettings(poll: reader[Keys.outboxPoll], batch: reader[Keys.outboxBatch])
+        imports = ImportLimits(concurrent: reader[Keys.imports], spoolFolder: reader[Keys.spool])
     }
 }

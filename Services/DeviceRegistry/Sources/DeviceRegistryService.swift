@@ -27,7 +27,7 @@ public enum DeviceRegistryService {
             services: [
                 DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
             ],
-            routes: routes(database, now: context.now),
+            routes: routes(database, limits: config.imports, now: context.now),
             readiness: [
                 ReadinessCheck("database") {
                     guard status.isMigrated else { return .notReady("the schema is not migrated yet") }
@@ -38,10 +38,15 @@ public enum DeviceRegistryService {
     }
 
     /// The service's own API.
-    static func routes(_ database: RegistryDatabase, now: @escaping @Sendable () -> Timestamp) -> RouteCollection {
+    static func routes(
+        _ database: RegistryDatabase, limits: ImportLimits = ImportLimits(), now: @escaping @Sendable () -> Timestamp
+    ) -> RouteCollection {
         let search = DeviceSearch(database: database)
+        let imports = ImportStorage(database: database, now: now)
         return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
             + DeviceListController(search: search, now: now).routes + CountController(search: search, now: now).routes
+            + ImportController(storage: imports, limits: limits).routes + ImportsController(storage: imports).routes
+            + ExportController(search: search, now: now).routes
             + TypesController(types: TypeStorage(database: database, now: now)).routes
             + GroupsController(
                 groups: GroupStorage(database: database, now: now), members: GroupMembers(database: database), search: search

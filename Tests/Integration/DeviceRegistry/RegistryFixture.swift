@@ -37,7 +37,7 @@ struct RegistryFixture: Sendable {
         var tag: String? { headers["ETag"] }
     }
 
-    init(_ url: String, connections: Int = 4) throws {
+    init(_ url: String, connections: Int = 4, limits: ImportLimits = ImportLimits()) throws {
         self.url = url
         try RegistrySchema.migrator.migrate(PostgresConnection(url, PostgresOptions(applicationName: "migrate")))
         pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "registry"), size: connections, maxWaiting: 1_000))
@@ -45,12 +45,13 @@ struct RegistryFixture: Sendable {
         self.changes = changes
         database = RegistryDatabase(pool: pool, changed: { changes.add() })
         router = try Router(
-            DeviceRegistryService.routes(database, now: { ServiceClock.now() }), logger: Logger(label: "test", level: .critical))
+            DeviceRegistryService.routes(database, limits: limits, now: { ServiceClock.now() }),
+            logger: Logger(label: "test", level: .critical))
     }
 
-    static func with(_ body: (RegistryFixture) async throws -> Void) async throws {
+    static func with(limits: ImportLimits = ImportLimits(), _ body: (RegistryFixture) async throws -> Void) async throws {
         try await withPostgresDatabase { url, _ in
-            let fixture = try RegistryFixture(url)
+            let fixture = try RegistryFixture(url, limits: limits)
             try await body(fixture)
             fixture.pool.close()
         }

@@ -3,5 +3,9 @@ internal import PostgresClient
 /// The history of schema `registry`. The SQL files are compiled in.
 enum RegistrySchema {
     static let migrator = Migrator(
-        schema: "registry", migrations: [Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql)])
+        schema: "registry",
+        migrations: [
+            Migration(version: 1, name: "init", utf8: PackageResources.m0001_init_sql),
+            Migration(version: 2, name: "imports", utf8: PackageResources.m0002_imports_sql),
+        ])
 }
