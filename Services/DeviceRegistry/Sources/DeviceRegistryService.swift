@@ -49,7 +49,7 @@ public enum DeviceRegistryService {
             + ExportController(search: search, now: now).routes
             + TypesController(types: TypeStorage(database: database, now: now)).routes
             + GroupsController(
-                groups: GroupStorage(database: database, now: now), members: GroupMembers(database: database), search: search
+                groups: GroupStorage(database: database, now: now), members: GroupMembers(database: database), search: search, now: now
             ).routes
             + AuditController(log: AuditLog(database: database), now: now).routes
     }

@@ -35,6 +35,28 @@ struct GroupTests {
         }
     }
 
+    @Test("the members of a dynamic group are the devices that its query is true of, now")
+    func dynamicGroups() async throws {
+        try await RegistryFixture.with { registry in
+            for number in 0..<6 {
+                try await registry.ask(.put, "/v1/devices/d\(number)", #"{"type":"sensor","labels":{"floor":"\#(number % 2)"}}"#)
+            }
+            #expect(try await registry.ask(.put, "/v1/groups/all", "{}").status == 201)
+            let query = #"{"parent":"all","query":"eq(labels.floor,'1')"}"#
+            #expect(try await registry.ask(.put, "/v1/groups/upstairs", query).status == 201)
+            #expect(try await ids(registry.ask(.get, "/v1/groups/upstairs/members")) == ["d1", "d3", "d5"])
+            try await registry.ask(.patch, "/v1/devices/d3", #"{"labels":{"floor":"0"}}"#)
+            #expect(try await ids(registry.ask(.get, "/v1/groups/upstairs/members")) == ["d1", "d5"])
+            try await registry.ask(.post, "/v1/groups/all/members", #"{"add":["d0","d1"]}"#)
+            #expect(try await ids(registry.ask(.get, "/v1/groups/all/members?recursive=true")) == ["d0", "d1", "d5"])
+            #expect(try await ids(registry.ask(.get, "/v1/groups/all/members")) == ["d0", "d1"])
+            #expect(try await registry.ask(.post, "/v1/groups/upstairs/members", #"{"add":["d0"]}"#).code == "group_dynamic")
+            let broken = try await registry.ask(.put, "/v1/groups/upstairs", #"{"query":"eq(labels.floor,1)"}"#)
+            #expect(broken.code == "invalid_query")
+            #expect(broken.field == "query")
+        }
+    }
+
     @Test("the tree has no loop and sixteen levels at most, however it is put together")
     func depth() async throws {
         try await RegistryFixture.with { registry in

@@ -61,8 +61,8 @@ enum CSVText {
 
 /// Texts in cells, so that no spreadsheet takes one for a formula (CWE-1236), and so that every text comes back as it was.
 ///
-/// A text that begins with what a spreadsheet may act on, or with the apostrophe itself, gets an apostrophe before it; the empty text is one
-/// apostrophe, since an empty cell means that there is no value.
+/// A text that begins with what a spreadsheet may act on, or with the apostrophe itself, gets an apostrophe before it; the empty text is
+/// one apostrophe, since an empty cell means that there is no value.
 enum CSVGuard {
     static func guarded(_ text: String) -> String { needsGuard(text.utf8.first) ? "'" + text : text }
 

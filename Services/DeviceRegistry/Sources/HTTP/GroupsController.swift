@@ -8,6 +8,7 @@ struct GroupsController: Sendable {
     let groups: GroupStorage
     let members: GroupMembers
     let search: DeviceSearch
+    let now: @Sendable () -> Timestamp
 
     var routes: RouteCollection { [list, get, put, delete, listMembers, changeMembers] }
 
@@ -18,6 +19,7 @@ struct GroupsController: Sendable {
 
     private static let written: [Schema.Member] = [
         .init("description", .string, isRequired: false), .init("parent", .string, isRequired: false),
+        .init("query", .described(.string, "A dynamic group: its members are the devices of which this is true."), isRequired: false),
     ]
     private static let shape = Schema.object(
         [.init("name", .string), .init("revision", .integer)] + written
@@ -64,13 +66,15 @@ struct GroupsController: Sendable {
                 ResponseSpecification(200, schema: Self.shape, help: "It was there."),
                 ResponseSpecification(201, schema: Self.shape, help: "It is new."),
             ],
-            errors: [.existsAlready, .revisionMismatch, .parentUnknown, .parentLoop, .groupInUse, .unavailable] + ErrorCode.documentFaults
+            errors: [.invalidQuery, .existsAlready, .revisionMismatch, .parentUnknown, .parentLoop, .groupInUse, .unavailable]
+                + ErrorCode.documentFaults
         ) { context in
             let name = try context.value(Self.name)
             let precondition = try Conditions.writing(context)
             let value = try await context.jsonValue()
             return try await answering {
                 let draft = try GroupDraft(value, name: name)
+                if let query = draft.query { _ = try QueryTree.read(query, now: now(), field: "query") }
                 let (group, isNew) = try await groups.put(name, draft, precondition, by: context.author("replace"))
                 var response = Conditions.answer(group.json, status: isNew ? 201 : 200, revision: group.revision)
                 if isNew { response.headers["Location"] = "/v1/groups/\(name)" }
@@ -146,6 +150,9 @@ struct GroupsController: Sendable {
     }
 
     private func conditions(_ group: DeviceGroup, recursive: Bool) async throws -> [SQLFragment] {
-        ["d.deleted_at IS NULL", GroupMembers.condition(group.name, recursive: recursive)]
+        var parts = [GroupMembers.condition(group.name, recursive: recursive)]
+        let queries = recursive ? try await answering { try await groups.queries(from: group.name) } : [group.draft.query].compactMap { $0 }
+        for query in queries { parts.append(QuerySQL.condition(try QueryTree.read(query, now: now(), field: "query"))) }
+        return ["d.deleted_at IS NULL", SQLFragment.any(parts)]
     }
 }

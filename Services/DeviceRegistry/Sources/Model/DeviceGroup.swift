@@ -5,7 +5,7 @@ import JSON
 struct GroupDraft: Hashable, Sendable {
     static let maximumDepth = 16
     static let maximumQueryBytes = 4_096
-    static let members = ["description", "parent"]
+    static let members = ["description", "parent", "query"]
     static let readOnly = ["revision", "created_at", "updated_at"]
 
     var description: String?

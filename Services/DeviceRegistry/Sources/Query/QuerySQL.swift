@@ -6,8 +6,8 @@ import PostgresClient
 ///
 /// The text is made of constants of this file; names of labels, paths into JSON and values are all parameters.
 ///
-/// SQL has a third truth value, queries have none. A condition made here is TRUE exactly where the query is true; elsewhere it may be FALSE or
-/// NULL. AND and OR keep that, and `not` becomes `IS NOT TRUE`, which ends it.
+/// SQL has a third truth value, queries have none. A condition made here is TRUE exactly where the query is true; elsewhere it may be
+/// FALSE or NULL. AND and OR keep that, and `not` becomes `IS NOT TRUE`, which ends it.
 enum QuerySQL {
     static func condition(_ query: QueryTree) -> SQLFragment {
         switch query {

@@ -25,8 +25,8 @@ indirect enum QueryTree: Hashable, Sendable {
 
 /// A value that a query compares with.
 ///
-/// Texts are ordered by their bytes. Numbers of a JSON field compare by value, whether written `3` or `3.0`. A JSON value of another type than
-/// the literal's is neither equal to it nor before or behind it.
+/// Texts are ordered by their bytes. Numbers of a JSON field compare by value, whether written `3` or `3.0`. A JSON value of another type
+/// than the literal's is neither equal to it nor before or behind it.
 enum QueryLiteral: Hashable, Sendable {
     case text(String)
     case integer(Int64)

@@ -24,6 +24,20 @@ struct GroupStorage: Sendable {
         }
     }
 
+    /// The queries of a group and of all that lie in it.
+    func queries(from name: RegistryName) async throws -> [String] {
+        try await database.read { connection in
+            try connection.query(
+                """
+                WITH RECURSIVE below(name, query) AS (
+                    SELECT name, query FROM registry.groups WHERE name = $1
+                    UNION ALL SELECT g.name, g.query FROM below JOIN registry.groups g ON g.parent = below.name)
+                SELECT query FROM below WHERE query IS NOT NULL ORDER BY name
+                """, [.text(name.text)]
+            ).map { try $0.get(0) }
+        }
+    }
+
     /// Makes the group or replaces what a client may write of it.
     func put(_ name: RegistryName, _ draft: GroupDraft, _ precondition: Precondition, by author: Author) async throws
         -> (group: DeviceGroup, isNew: Bool)

@@ -20,8 +20,8 @@ struct BatchOutcome: Sendable {
     let imagined: [DeviceID]
 }
 
-/// Carries out imports, batch by batch. A batch is one transaction: its devices, outbox entries, audit rows, refused rows and counts are all
-/// there or none of them.
+/// Carries out imports, batch by batch. A batch is one transaction: its devices, outbox entries, audit rows, refused rows and counts are
+/// all there or none of them.
 struct ImportStorage: Sendable {
     /// How often a batch whose rows someone else made or removed meanwhile is planned anew.
     private static let attempts = 5

@@ -48,6 +48,12 @@ struct SQLFragment: ExpressibleByStringInterpolation, Sendable {
         return (sql, parameters)
     }
 
+    /// `(a) OR (b)`; `false` without any.
+    static func any(_ conditions: [SQLFragment]) -> SQLFragment {
+        guard let first = conditions.first else { return "false" }
+        return conditions.dropFirst().reduce("(\(first))") { "\($0) OR (\($1))" }
+    }
+
     /// `(a) AND (b)`; `true` without any.
     static func all(_ conditions: [SQLFragment]) -> SQLFragment {
         guard let first = conditions.first else { return "true" }
