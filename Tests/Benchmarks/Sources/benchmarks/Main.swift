@@ -11,6 +11,7 @@ struct Benchmark: Sendable {
 enum Main {
     static let benchmarks: [Benchmark] = [
         .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .queries, .directory,
+        .registryImport, .registryQueries,
     ]
 
     static func main() {
