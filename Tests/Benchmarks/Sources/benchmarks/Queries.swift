@@ -53,7 +53,8 @@ private struct Queries {
         let ingestion = try Program(
             "ingestion", "\(binaries)/ingestion",
             [
-                "--mqtt.port", "\(servers.mqttPort)", "--kafka.bootstrap", servers.bootstrap, "--http.port", "38081", "--mqtt.client-id",
+                "--identity", "open", "--mqtt.port", "\(servers.mqttPort)", "--kafka.bootstrap", servers.bootstrap, "--http.port", "38081",
+                "--mqtt.client-id",
                 "q",
             ],
             folder: servers.folder)

@@ -12,7 +12,8 @@ final class RegistryFleet {
         self.servers = servers
         database = try BenchmarkDatabase(
             folder: servers.folder, settings: ["shared_buffers=256MB", "max_wal_size=4GB", "log_min_messages=warning", "jit=off"])
-        try Program("topics", "\(binaries)/martlet", ["topics", "create", "--kafka", servers.bootstrap], folder: servers.folder).finish()
+        _ = try Program("topics", "\(binaries)/martlet", ["topics", "create", "--kafka", servers.bootstrap], folder: servers.folder)
+            .finish()
         registry = try Program(
             "device-registry", "\(binaries)/device-registry",
             [
