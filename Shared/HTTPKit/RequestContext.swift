@@ -40,8 +40,7 @@ public struct RequestContext: Sendable {
     /// The whole request body, at most as long as the route's specification allows, of its content type.
     public func body() async throws -> [UInt8] {
         let specification = route.requestBody ?? BodySpecification(help: "")
-        let type = request.headers["Content-Type"].map { $0.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" } }
-        if let type, type != specification.contentType {
+        if let type = request.headers.mediaType, type != specification.contentType {
             throw APIError(.unsupportedMediaType, "send \(specification.contentType), not \(type)")
         }
         do {

@@ -27,6 +27,11 @@ public struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral, C
         fields.compactMap { Self.equal($0.name, name) ? $0.value : nil }
     }
 
+    /// What `Content-Type` says, in lower case and without its parameters.
+    public var mediaType: String? {
+        self["Content-Type"].map { $0.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" } }
+    }
+
     public mutating func add(_ name: String, _ value: String) { fields.append(Field(name: name, value: value)) }
 
     public var description: String { fields.map { "\($0.name): \($0.value)" }.joined(separator: "\n") }

@@ -42,6 +42,12 @@ public struct PostgresArray: Sendable {
 
     public init(of elementType: PostgresType) { self.elementType = elementType }
 
+    /// An array of `text`.
+    public init(texts: some Sequence<String>) {
+        self.init(of: .text)
+        for text in texts { append(text) }
+    }
+
     public mutating func removeAll() {
         count = 0
         hasNull = false

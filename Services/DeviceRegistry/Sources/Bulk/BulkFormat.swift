@@ -15,10 +15,9 @@ enum BulkFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// - Parameter contentType: as in the header of a request, parameters included.
-    init?(contentType: String) {
-        let type = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
-        switch type {
+    /// - Parameter mediaType: in lower case, without parameters.
+    init?(mediaType: String) {
+        switch mediaType {
         case "text/csv", "application/csv": self = .csv
         case "application/json": self = .json
         case "application/x-ndjson", "application/ndjson", "application/jsonl": self = .ndjson

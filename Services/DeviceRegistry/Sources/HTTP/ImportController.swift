@@ -51,7 +51,7 @@ struct ImportController: Sendable {
                 ResponseSpecification(contentType: "text/csv; charset=utf-8", help: "The same as CSV, without the last line."),
             ], errors: [.importsBusy, .unsupportedMediaType, .unavailable] + ErrorCode.fileFaults
         ) { context in
-            guard let format = context.request.headers["Content-Type"].flatMap(BulkFormat.init(contentType:)) else {
+            guard let format = context.request.headers.mediaType.flatMap(BulkFormat.init(mediaType:)) else {
                 let known = BulkFormat.allCases.map(\.contentType).joined(separator: ", ")
                 throw APIError(.unsupportedMediaType, "the Content-Type must be one of \(known)")
             }

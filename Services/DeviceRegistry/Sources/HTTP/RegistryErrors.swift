@@ -72,7 +72,7 @@ func answering<R>(_ work: () async throws -> R) async throws -> R {
         throw APIError(.unavailable, error.description, headers: ["Retry-After": "1"])
     } catch let error as PostgresError {
         if error.state == .queryCanceled { throw APIError(.databaseBusy) }
-        if error.state == .undefinedTable || error.state.rawValue == "3F000" {
+        if error.state == .undefinedTable || error.state == .undefinedSchema {
             throw APIError(.unavailable, "the database is not set up yet", headers: ["Retry-After": "1"])
         }
         if error.isRetriable { throw APIError(.unavailable, "the database cannot be reached", headers: ["Retry-After": "1"]) }

@@ -11,8 +11,8 @@ import PostgresClient
 enum QuerySQL {
     static func condition(_ query: QueryTree) -> SQLFragment {
         switch query {
-        case .all(let parts): joined(parts.map(condition), "AND")
-        case .any(let parts): joined(parts.map(condition), "OR")
+        case .all(let parts): joined(parts.map(condition), " AND ")
+        case .any(let parts): joined(parts.map(condition), " OR ")
         case .not(let part): "(\(condition(part)) IS NOT TRUE)"
         case .compare(let field, .ne, let literal): "(\(comparison(field, .eq, literal)) IS NOT TRUE)"
         case .compare(let field, let comparison, let literal): self.comparison(field, comparison, literal)
@@ -22,9 +22,8 @@ enum QuerySQL {
         }
     }
 
-    private static func joined(_ parts: [SQLFragment], _ word: StaticString) -> SQLFragment {
-        guard let first = parts.first else { return "true" }
-        return "(\(parts.dropFirst().reduce(first) { "\($0) \(SQLFragment(trusted: "\(word)")) \($1)" }))"
+    private static func joined(_ parts: [SQLFragment], _ separator: SQLFragment) -> SQLFragment {
+        parts.isEmpty ? "true" : "(\(SQLFragment.joined(parts, by: separator)))"
     }
 
     // MARK: comparisons
@@ -56,7 +55,7 @@ enum QuerySQL {
     }
 
     private static func among(_ field: QueryField, _ literals: [QueryLiteral]) -> SQLFragment {
-        if field.kind == .json { return joined(literals.map { comparison(field, .eq, $0) }, "OR") }
+        if field.kind == .json { return joined(literals.map { comparison(field, .eq, $0) }, " OR ") }
         if field == .status { return status(literals) }
         return "(\(column(field)) = ANY(\(bind: .array(array(literals)))))"
     }

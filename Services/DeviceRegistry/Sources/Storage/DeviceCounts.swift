@@ -48,8 +48,8 @@ extension DeviceSearch {
     }
 
     private static func counted(_ conditions: [SQLFragment], _ fields: [QueryField], _ limit: Int) -> SQLFragment {
-        let columns = joined(
-            fields.map { $0.kind == .json ? "nullif(\(QuerySQL.column($0)), 'null')::text" : "(\(QuerySQL.column($0)))::text" })
+        let columns = SQLFragment.joined(
+            fields.map { $0.kind == .json ? "nullif(\(QuerySQL.column($0)), 'null')::text" : "(\(QuerySQL.column($0)))::text" }, by: ", ")
         let tables = SQLFragment(trusted: StoredDevice.tables)
         return """
             SELECT \(columns), count(*), (sum(count(*)) OVER ())::bigint FROM \(tables)
@@ -59,7 +59,7 @@ extension DeviceSearch {
 
     /// The counts that are kept up to date with every change.
     private static func maintained(_ fields: [QueryField], _ limit: Int) -> SQLFragment {
-        let columns = joined(fields.map { $0 == .status ? "status" : "type" })
+        let columns = SQLFragment.joined(fields.map { $0 == .status ? "status" : "type" }, by: ", ")
         return
             "SELECT \(columns), sum(count)::bigint, (sum(sum(count)) OVER ())::bigint FROM registry.device_totals \(tail(fields.count, limit))"
     }
@@ -68,10 +68,5 @@ extension DeviceSearch {
         let places = SQLFragment(trusted: (1...fields).map(String.init).joined(separator: ", "))
         let count = SQLFragment(trusted: "\(fields + 1)")
         return "GROUP BY \(places) ORDER BY \(count) DESC, \(places) LIMIT \(bind: .int64(Int64(limit)))"
-    }
-
-    private static func joined(_ parts: [SQLFragment]) -> SQLFragment {
-        guard let first = parts.first else { return "" }
-        return parts.dropFirst().reduce(first) { "\($0), \($1)" }
     }
 }

@@ -55,7 +55,7 @@ extension PostgresConnection {
     private func explainingReferences<R>(_ body: () throws -> R) throws -> R {
         do {
             return try body()
-        } catch let error as PostgresError where error.state.rawValue == "23503" {
+        } catch let error as PostgresError where error.state == .foreignKeyViolation {
             switch error.constraint {
             case "devices_type_fkey": throw Refusal(.typeUnknown, "type", "the device's type does not exist")
             case "devices_parent_fkey" where error.statement?.hasPrefix("DELETE") == true:

@@ -30,11 +30,11 @@ struct GroupMembers: Sendable {
             try Self.checkKnown(change.add, connection)
             let added = try connection.query(
                 "INSERT INTO registry.group_members (group_name, device) SELECT $1, unnest($2) ON CONFLICT DO NOTHING",
-                [.text(name.text), .array(Self.texts(change.add))]
+                [.text(name.text), .array(PostgresArray(texts: change.add.map(\.text)))]
             ).affectedRows
             let removed = try connection.query(
                 "DELETE FROM registry.group_members WHERE group_name = $1 AND device = ANY($2)",
-                [.text(name.text), .array(Self.texts(change.remove))]
+                [.text(name.text), .array(PostgresArray(texts: change.remove.map(\.text)))]
             ).affectedRows
             return (added, removed)
         }
@@ -45,15 +45,9 @@ struct GroupMembers: Sendable {
             """
             SELECT wanted.place - 1 FROM unnest($1) WITH ORDINALITY AS wanted(id, place)
             LEFT JOIN registry.devices d ON d.id = wanted.id AND d.deleted_at IS NULL WHERE d.id IS NULL ORDER BY 1 LIMIT 1
-            """, [.array(texts(ids))])
+            """, [.array(PostgresArray(texts: ids.map(\.text)))])
         guard let row = rows.first else { return }
         let place: Int = try row.get(0)
         throw Refusal(.deviceUnknown, "add[\(place)]", "there is no device \(ids[place])")
-    }
-
-    private static func texts(_ ids: [DeviceID]) -> PostgresArray {
-        var texts = PostgresArray(of: .text)
-        for id in ids { texts.append(id.text) }
-        return texts
     }
 }

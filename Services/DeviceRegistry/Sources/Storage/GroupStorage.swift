@@ -76,7 +76,7 @@ struct GroupStorage: Sendable {
             try precondition.check(group.revision, "group \(name)")
             do {
                 try connection.query("DELETE FROM registry.groups WHERE name = $1", [.text(name.text)])
-            } catch let error as PostgresError where error.state.rawValue == "23503" {
+            } catch let error as PostgresError where error.state == .foreignKeyViolation {
                 throw Refusal(.groupInUse, "name", "other groups lie in \(name); move or delete them first")
             }
         }

@@ -88,7 +88,7 @@ struct ImportStorage: Sendable {
 
     /// A device, a type or a parent came into being or went away between the look and the write.
     private static func isLostRace(_ error: PostgresError) -> Bool {
-        error.state == .uniqueViolation || error.state.rawValue == "23503"
+        error.state == .uniqueViolation || error.state == .foreignKeyViolation
     }
 }
 
@@ -136,8 +136,7 @@ extension PostgresConnection {
     }
 
     private func defaultLabels(of types: Set<String>) throws -> [RegistryName: LabelSet] {
-        var names = PostgresArray(of: .text)
-        for type in types.sorted() { names.append(type) }
+        let names = PostgresArray(texts: types.sorted())
         var labels: [RegistryName: LabelSet] = [:]
         for row in try query("SELECT name, labels::text FROM registry.types WHERE name = ANY($1)", [.array(names)]) {
             labels[try row.name(0)] = try LabelSet(try row.json(1) ?? .null)
@@ -146,8 +145,7 @@ extension PostgresConnection {
     }
 
     private func ancestors(of parents: Set<DeviceID>) throws -> [DeviceID: ImportPlan.Ancestor] {
-        var ids = PostgresArray(of: .text)
-        for parent in parents.sorted() { ids.append(parent.text) }
+        let ids = PostgresArray(texts: parents.sorted().map(\.text))
         let rows = try query(
             """
             WITH RECURSIVE chain(id, parent, deleted, depth) AS (

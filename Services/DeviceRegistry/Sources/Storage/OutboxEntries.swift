@@ -37,9 +37,9 @@ extension PostgresConnection {
     /// Puts subjects at the end, so that they are told once more as they then are.
     func addOutboxEntries(_ subjects: Set<OutboxSubject>) throws {
         for (kind, keys) in Dictionary(grouping: subjects, by: \.kind) {
-            var texts = PostgresArray(of: .text)
-            for subject in keys { texts.append(subject.key) }
-            try query("INSERT INTO registry.outbox (kind, key) SELECT $1, unnest($2)", [.text(kind.rawValue), .array(texts)])
+            try query(
+                "INSERT INTO registry.outbox (kind, key) SELECT $1, unnest($2)",
+                [.text(kind.rawValue), .array(PostgresArray(texts: keys.map(\.key)))])
         }
     }
 

@@ -23,23 +23,18 @@ extension PostgresConnection {
     func deviceRecords(_ ids: [String]) throws -> PublishedRows<DeviceRecord> {
         let rows = try queryPrepared(
             "published-devices", "SELECT \(StoredDevice.columns) FROM \(StoredDevice.tables) WHERE d.id = ANY($1)",
-            [.array(Self.texts(ids))])
+            [.array(PostgresArray(texts: ids))])
         var published = PublishedRows<DeviceRecord>()
         for row in rows { try published.add(try row.get(0)) { DeviceRecord(try StoredDevice(row).device) } }
         return published
     }
 
     func typeRecords(_ names: [String]) throws -> PublishedRows<DeviceTypeRecord> {
-        let rows = try query("SELECT \(DeviceType.columns) FROM registry.types t WHERE t.name = ANY($1)", [.array(Self.texts(names))])
+        let rows = try query(
+            "SELECT \(DeviceType.columns) FROM registry.types t WHERE t.name = ANY($1)", [.array(PostgresArray(texts: names))])
         var published = PublishedRows<DeviceTypeRecord>()
         for row in rows { try published.add(try row.get(0)) { DeviceTypeRecord(try DeviceType(row)) } }
         return published
-    }
-
-    private static func texts(_ values: [String]) -> PostgresArray {
-        var texts = PostgresArray(of: .text)
-        for value in values { texts.append(value) }
-        return texts
     }
 }
 

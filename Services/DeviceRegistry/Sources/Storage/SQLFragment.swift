@@ -50,14 +50,17 @@ struct SQLFragment: ExpressibleByStringInterpolation, Sendable {
 
     /// `(a) OR (b)`; `false` without any.
     static func any(_ conditions: [SQLFragment]) -> SQLFragment {
-        guard let first = conditions.first else { return "false" }
-        return conditions.dropFirst().reduce("(\(first))") { "\($0) OR (\($1))" }
+        conditions.isEmpty ? "false" : joined(conditions.map { "(\($0))" }, by: " OR ")
     }
 
     /// `(a) AND (b)`; `true` without any.
     static func all(_ conditions: [SQLFragment]) -> SQLFragment {
-        guard let first = conditions.first else { return "true" }
-        return conditions.dropFirst().reduce("(\(first))") { "\($0) AND (\($1))" }
+        conditions.isEmpty ? "true" : joined(conditions.map { "(\($0))" }, by: " AND ")
+    }
+
+    static func joined(_ parts: [SQLFragment], by separator: SQLFragment) -> SQLFragment {
+        guard let first = parts.first else { return "" }
+        return parts.dropFirst().reduce(first) { "\($0)\(separator)\($1)" }
     }
 }
 

@@ -68,7 +68,7 @@ struct TypeStorage: Sendable {
             guard !type.isBuiltIn else { throw Refusal(.typeBuiltIn, "name", "type \(name) comes with the registry and stays") }
             do {
                 try connection.query("DELETE FROM registry.types WHERE name = $1", [.text(name.text)])
-            } catch let error as PostgresError where error.state.rawValue == "23503" {
+            } catch let error as PostgresError where error.state == .foreignKeyViolation {
                 throw Refusal(.typeInUse, "name", "devices are of type \(name); GET /v1/devices?type=\(name)&deleted=include lists them")
             }
         }
