@@ -81,7 +81,7 @@ struct WriterLoop: Service {
             let writer = TelemetryWriter(
                 config.writer, kafka: config.kafka, sink: sink, outbox: outbox, metrics: metrics, status: status, logger: logger,
                 now: context.now)
-            try writer.run(until: shutdown, consumer: writer.makeConsumer(metrics: context.metrics))
+            try writer.run(until: shutdown, metrics: context.metrics)
         }
     }
 

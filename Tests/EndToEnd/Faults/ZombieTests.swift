@@ -60,7 +60,7 @@ struct ZombieScene: Sendable {
         let stored = { other.count("iot_records_written_total") }
         try await stack.await(1_000, more: stored, "records of the other replica")
         stack.writer.signal(SIGCONT)
-        try await eventually("both replicas have partitions again", within: 90) {
+        try await eventually("both replicas have partitions again; logs: \(stack.writer.log), \(other.log)", within: 90) {
             partitions(of: stack.writer) == 6 && partitions(of: other) == 6
         }
     }

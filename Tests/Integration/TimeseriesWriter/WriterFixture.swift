@@ -97,6 +97,23 @@ struct WriterFixture: Sendable {
         if let failure { throw failure }
     }
 
+    /// A member of the writer's name joins the group while `body` runs, as one does that was copied with its configuration.
+    func takeItsPlace(instance: String = "one", while body: () async throws -> Void) async throws {
+        let end = ShutdownSignal()
+        let thread = Task.detached {
+            let owner = ForgetfulOwner()
+            let consumer = try KafkaConsumer(
+                KafkaConfiguration(bootstrap: bootstrap, clientID: "double"), group: "\(prefix)group", groupInstance: instance,
+                topics: [telemetry.name], owner: owner, logger: Logger(label: "double", level: .critical))
+            defer { consumer.close() }
+            while !end.isShuttingDown { try consumer.poll(max: 1_000, timeout: .milliseconds(50)) { _ in } }
+        }
+        defer { end.request() }
+        try await body()
+        end.request()
+        try await thread.value
+    }
+
     /// How often each number of a device is stored.
     func stored(_ device: String) throws -> [Int: Int] {
         let connection = try PostgresConnection(url, PostgresOptions(applicationName: "test"))
@@ -125,6 +142,12 @@ struct WriterFixture: Sendable {
         }
         return letters
     }
+}
+
+/// Reads from the oldest record and stores nothing.
+private final class ForgetfulOwner: PartitionOwner {
+    func partitionsAssigned(_ partitions: [TopicPartition]) throws -> [TopicPartition: Int64] { [:] }
+    func partitionsRevoked(_ partitions: [TopicPartition], lost: Bool) {}
 }
 
 extension TimeseriesWriterMetrics {

@@ -99,6 +99,22 @@ struct WriterLoopTests {
         }
     }
 
+    @Test func thrownOutOfTheGroupItJoinsAnew() async throws {
+        try await withPostgresDatabase { url, _ in
+            try await WriterFixture.with(url) { fixture, _ in
+                try await fixture.withWriter { metrics, status in
+                    try await fixture.publish("d", 0..<100, stream: nil)
+                    #expect(try await fixture.expectOnce("d", 0..<100))
+                    try await fixture.takeItsPlace { try await eventually("the writer is thrown out") { status.whyNotConsuming != nil } }
+                    try await fixture.publish("d", 100..<200, stream: nil)
+                    #expect(try await fixture.expectOnce("d", 0..<200))
+                    try await eventually("it is well again") { status.whyNotConsuming == nil && metrics.inFlight.value == 0 }
+                    #expect(metrics.residual(reasons: []) == 0)
+                }
+            }
+        }
+    }
+
     @Test func aKilledAndRestartedDatabaseLosesAndDoublesNothing() async throws {
         try await withPostgres { server in
             let url = try server.makeDatabase()

@@ -31,6 +31,8 @@ final class TelemetryWriter: PartitionOwner {
     private static let recordsPerPoll = 128
     /// Longer than the greatest delay between attempts.
     private static let incidentMemory = Duration.seconds(8)
+    /// Two replicas of one name throw each other out: who was in for less than this waits longer each time.
+    private static let lastingMembership = Duration.seconds(60)
 
     private let settings: WriterSettings
     private let kafka: KafkaConfiguration
@@ -45,6 +47,7 @@ final class TelemetryWriter: PartitionOwner {
     private var mustRestart = false
     private var lastIncident: ContinuousClock.Instant?
     private var backoff = Backoff()
+    private var rejoins = Backoff(first: .milliseconds(500), limit: .seconds(30))
     private var dayAhead: Int32?
 
     init(
@@ -63,27 +66,48 @@ final class TelemetryWriter: PartitionOwner {
     }
 
     /// Consumes until the end is asked for, then stores what is pending and leaves the group.
-    /// - Throws: when Kafka has thrown this consumer out for good; the process has to be started again.
-    func run(until shutdown: ShutdownSignal, consumer: KafkaConsumer) throws {
-        defer {
-            outbox.close()
-            consumer.close()
+    /// - Throws: when a consumer cannot be made from the configuration.
+    func run(until shutdown: ShutdownSignal, metrics registry: MetricsRegistry) throws {
+        defer { outbox.close() }
+        while !shutdown.isShuttingDown {
+            let consumer = try KafkaConsumer(
+                kafka, group: settings.group, groupInstance: settings.groupInstance, topics: [settings.topic], owner: self, logger: logger,
+                metrics: registry)
+            let joined = ContinuousClock.now
+            do {
+                defer { consumer.close() }
+                try consume(consumer, until: shutdown)
+                finish(consumer)
+            } catch {
+                if ContinuousClock.now - joined > Self.lastingMembership { rejoins.reset() }
+                waitToRejoin(after: error, shutdown)
+            }
         }
+    }
+
+    /// - Throws: when Kafka has thrown this consumer out for good.
+    private func consume(_ consumer: KafkaConsumer, until shutdown: ShutdownSignal) throws(KafkaError) {
         while !shutdown.isShuttingDown {
             do {
                 try turn(consumer)
                 settle()
+            } catch let error as KafkaError where error.isFatal {
+                throw error
             } catch {
-                try recover(from: error, shutdown)
+                recover(from: error, shutdown)
             }
         }
-        finish(consumer)
     }
 
-    func makeConsumer(metrics: MetricsRegistry) throws(KafkaError) -> KafkaConsumer {
-        try KafkaConsumer(
-            kafka, group: settings.group, groupInstance: settings.groupInstance, topics: [settings.topic], owner: self, logger: logger,
-            metrics: metrics)
+    /// A static member that was away past its session may find that the group has fenced its old self: only a new consumer gets in again.
+    private func waitToRejoin(after error: KafkaError, _ shutdown: ShutdownSignal) {
+        giveBack()
+        status.failed("\(error)")
+        let delay = rejoins.next()
+        logger.error(
+            "thrown out of the consumer group, joining anew",
+            metadata: ["error": "\(error)", "attempt": "\(rejoins.attempts)", "delay": "\(delay)"])
+        shutdown.wait(atMost: delay)
     }
 
     // MARK: PartitionOwner
@@ -183,10 +207,9 @@ final class TelemetryWriter: PartitionOwner {
         mustRestart = false
     }
 
-    private func recover(from error: any Error, _ shutdown: ShutdownSignal) throws {
+    private func recover(from error: any Error, _ shutdown: ShutdownSignal) {
         let isKafka = error is KafkaError
         if let error = error as? KafkaError {
-            if error.isFatal { throw error }
             noteIncident(error)
         } else {
             giveBack()
