@@ -68,14 +68,16 @@ let targets: [Target] =
     + service(
         "DeviceRegistry", folder: "DeviceRegistry", executable: "device-registry",
         [
-            "Domain", "FaultPoints", "JSON", "Logging", "Metrics", "Spelling", "Wire", "KafkaClient", "PostgresClient", "HTTPServer",
-            "HTTPKit",
-            "ServiceKit",
+            "Crypto", "Domain", "FaultPoints", "JSON", "Logging", "Metrics", "Spelling", "Wire", "KafkaClient", "PostgresClient",
+            "HTTPServer", "HTTPKit", "ServiceKit",
         ],
-        resources: [.embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql")])
+        resources: [
+            .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql"),
+            .embedInCode("Migrations/m0003_credentials.sql"),
+        ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
-        ["Domain", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
+        ["Crypto", "Domain", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
     + [
         .target(name: "FixedPort", path: "Services/DevKafka/FixedPort"),
         .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka", "FixedPort"], path: "Services/DevKafka/Main"),
@@ -108,12 +110,16 @@ let targets: [Target] =
             "TimeseriesWriterTests", ["TimeseriesWriter", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
         tests(
             "DeviceRegistryTests",
-            ["DeviceRegistry", "JSON", "PostgresClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit", "TestSupport"]),
+            [
+                "DeviceRegistry", "Crypto", "JSON", "PostgresClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit",
+                "TestSupport",
+            ]),
         tests("MartletToolTests", ["MartletTool", "JSON", "Wire", "Domain", "TestSupport"]),
         tests(
             "Integration",
             [
-                "DeviceRegistry", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient", "DeviceDirectory", "JSON",
+                "Crypto", "DeviceRegistry", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient",
+                "DeviceDirectory", "JSON",
                 "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
             ]),
         tests("EndToEnd", ["TestSupport"]),
@@ -140,6 +146,7 @@ let package = Package(
         .executable(name: "dev-kafka", targets: ["dev-kafka"]),
         .library(name: "Wire", targets: ["Wire", "Domain"]),
         .library(name: "DeviceDirectory", targets: ["DeviceDirectory", "KafkaClient", "Logging", "Metrics"]),
+        .library(name: "Crypto", targets: ["Crypto"]),
         .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
         .library(name: "PostgresClient", targets: ["PostgresClient"]),
         .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging", "Metrics"]),

@@ -1,6 +1,7 @@
 internal import Domain
 internal import HTTPKit
 internal import Logging
+internal import Metrics
 internal import PostgresClient
 public import ServiceKit
 
@@ -13,27 +14,39 @@ public enum DeviceRegistryService {
 
     public static let blueprint = ServiceBlueprint(
         name: "device-registry", summary: "knows the devices, their types and groups, and tells all services through Kafka",
-        httpPort: httpPort, keys: DeviceRegistryKeys.table
+        httpPort: httpPort, keys: DeviceRegistryKeys.table + CredentialKeys.table + MQTTKeys.table
     ) { reader, context in
         let config = DeviceRegistryConfig(reader, name: context.name)
         let pool = PostgresPool(config.pool)
         let status = RegistryStatus()
         let wake = PublisherWake()
-        let database = RegistryDatabase(pool: pool, changed: { wake.signal() })
+        let identity = IdentityRoom(try IdentitySettings(reader), context.metrics, now: context.now)
+        let database = RegistryDatabase(
+            pool: pool,
+            changed: {
+                wake.signal()
+                identity.wake.signal()
+            })
         let publisher = OutboxPublisher(
             config: config, metrics: OutboxMetrics(context.metrics), devices: DeviceGauges(context.metrics), status: status, wake: wake,
             clientMetrics: context.metrics, logger: context.logger(for: "publisher"))
         return ServiceParts(
             services: [
                 DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
+                identity.follower(
+                    config.postgresURL, status, AccessViewMetrics(context.metrics), context.logger(for: "access-view")),
             ],
-            routes: routes(database, limits: config.imports, now: context.now),
+            routes: routes(database, limits: config.imports, now: context.now)
+                + identity.routes(database, context.logger(for: "mqtt")),
             readiness: [
                 ReadinessCheck("database") {
                     guard status.isMigrated else { return .notReady("the schema is not migrated yet") }
                     try await database.isReachable()
                     return .ready
-                }
+                },
+                ReadinessCheck("access-view") {
+                    identity.view.isLoaded ? .ready : .notReady("who may speak is not read from the database yet")
+                },
             ])
     }
 
@@ -52,6 +65,36 @@ public enum DeviceRegistryService {
                 groups: GroupStorage(database: database, now: now), members: GroupMembers(database: database), search: search, now: now
             ).routes
             + AuditController(log: AuditLog(database: database), now: now).routes
+    }
+}
+
+/// The room of credentials and of the answers to brokers.
+struct IdentityRoom: Sendable {
+    let settings: IdentitySettings
+    let view = AccessView()
+    let use = CredentialUse()
+    let wake = PublisherWake()
+    let gate: MQTTGate
+    let meter: GateMeter
+
+    init(_ settings: IdentitySettings, _ metrics: MetricsRegistry, now: @escaping @Sendable () -> Timestamp) {
+        self.settings = settings
+        meter = GateMeter(metrics)
+        gate = MQTTGate(
+            view: view, signatures: settings.master.map { SignatureCheck(master: $0, terms: settings.terms) }, rules: settings.topics,
+            use: use, staleness: settings.staleness, now: now)
+    }
+
+    func follower(_ postgresURL: String, _ status: RegistryStatus, _ metrics: AccessViewMetrics, _ logger: Logger) -> AccessFollower {
+        AccessFollower(
+            postgresURL: postgresURL, view: view, use: use, poll: settings.poll, status: status, wake: wake, metrics: metrics,
+            logger: logger)
+    }
+
+    func routes(_ database: RegistryDatabase, _ logger: Logger) -> RouteCollection {
+        let desk = CredentialDesk(database: database, master: settings.master, now: gate.now)
+        return CredentialsController(desk: desk, terms: settings.terms).routes
+            + MQTTHookController(gate: gate, meter: meter, logger: logger).routes
     }
 }
 

@@ -4,6 +4,7 @@ import HTTPKit
 import HTTPServer
 import JSON
 import Logging
+import Metrics
 import PostgresClient
 import Synchronization
 import TestSupport
@@ -18,6 +19,8 @@ struct RegistryFixture: Sendable {
     let database: RegistryDatabase
     /// How often a change was committed.
     let changes: ChangeCount
+    let identity: IdentityRoom
+    let metrics: MetricsRegistry
 
     final class ChangeCount: Sendable {
         private let stored = Mutex(0)
@@ -37,21 +40,32 @@ struct RegistryFixture: Sendable {
         var tag: String? { headers["ETag"] }
     }
 
-    init(_ url: String, connections: Int = 4, limits: ImportLimits = ImportLimits()) throws {
+    init(_ url: String, connections: Int = 4, limits: ImportLimits = ImportLimits(), settings: IdentitySettings = .test) throws {
         self.url = url
         try RegistrySchema.migrator.migrate(PostgresConnection(url, PostgresOptions(applicationName: "migrate")))
         pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "registry"), size: connections, maxWaiting: 1_000))
         let changes = ChangeCount()
         self.changes = changes
-        database = RegistryDatabase(pool: pool, changed: { changes.add() })
+        let metrics = MetricsRegistry()
+        let identity = IdentityRoom(settings, metrics, now: { ServiceClock.now() })
+        (self.metrics, self.identity) = (metrics, identity)
+        database = RegistryDatabase(
+            pool: pool,
+            changed: {
+                changes.add()
+                identity.wake.signal()
+            })
+        let logger = Logger(label: "test", level: .critical)
         router = try Router(
-            DeviceRegistryService.routes(database, limits: limits, now: { ServiceClock.now() }),
-            logger: Logger(label: "test", level: .critical))
+            DeviceRegistryService.routes(database, limits: limits, now: { ServiceClock.now() }) + identity.routes(database, logger),
+            logger: logger, metrics: metrics)
     }
 
-    static func with(limits: ImportLimits = ImportLimits(), _ body: (RegistryFixture) async throws -> Void) async throws {
+    static func with(
+        limits: ImportLimits = ImportLimits(), settings: IdentitySettings = .test, _ body: (RegistryFixture) async throws -> Void
+    ) async throws {
         try await withPostgresDatabase { url, _ in
-            let fixture = try RegistryFixture(url, limits: limits)
+            let fixture = try RegistryFixture(url, limits: limits, settings: settings)
             try await body(fixture)
             fixture.pool.close()
         }
@@ -82,6 +96,15 @@ struct RegistryFixture: Sendable {
         try ["types", "devices", "presence", "groups", "group_members", "outbox", "audit", "device_totals"].flatMap { table in
             try rows("SELECT '\(table)', to_jsonb(x)::text FROM registry.\(table) x ORDER BY 2")
         }
+    }
+}
+
+extension IdentitySettings {
+    /// A master key of which everything is known.
+    static var test: IdentitySettings {
+        var settings = IdentitySettings(master: try? MasterKey(hexadecimal: Array(String(repeating: "5a", count: 32).utf8)))
+        settings.poll = .milliseconds(20)
+        return settings
     }
 }
 

@@ -21,6 +21,11 @@ extension ErrorCode {
     static let typeBuiltIn = ErrorCode(409, "type_built_in", "A type that comes with the registry stays.")
     static let groupInUse = ErrorCode(409, "group_in_use", "Other groups lie in this one.")
     static let groupDynamic = ErrorCode(409, "group_dynamic", "The members of a dynamic group are found by its query.")
+    static let barred = ErrorCode(409, "device_barred", "The device is suspended, retired or deleted.")
+    static let credentialUnknown = ErrorCode(404, "credential_unknown", "The device has no such credential.")
+    static let tooManyCredentials = ErrorCode(409, "too_many_credentials", "The device has as many credentials as it may have.")
+    static let noMasterKey = ErrorCode(404, "no_master_key", "This registry was started without a master key.")
+    static let notCurrent = ErrorCode(503, "not_current", "What is known of the devices is too old to answer from; nobody is let in.")
     static let databaseBusy = ErrorCode(503, "query_timeout", "The database took too long; ask for less or try again.")
 
     /// What reading a document may say.
@@ -56,6 +61,10 @@ extension APIError {
         case .typeBuiltIn: .typeBuiltIn
         case .groupInUse: .groupInUse
         case .groupDynamic: .groupDynamic
+        case .deviceBarred: .barred
+        case .credentialUnknown: .credentialUnknown
+        case .tooManyCredentials: .tooManyCredentials
+        case .noMasterKey: .noMasterKey
         }
     }
 }

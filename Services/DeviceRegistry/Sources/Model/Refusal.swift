@@ -16,6 +16,10 @@ struct Refusal: Error, Hashable, CustomStringConvertible {
         case typeBuiltIn = "type_built_in"
         case groupInUse = "group_in_use"
         case groupDynamic = "group_dynamic"
+        case deviceBarred = "device_barred"
+        case credentialUnknown = "credential_unknown"
+        case tooManyCredentials = "too_many_credentials"
+        case noMasterKey = "no_master_key"
     }
 
     let code: Code
