@@ -46,7 +46,8 @@ import Testing
         let wanted: Set<String> = [
             "IngestionUnaccounted", "WriterUnaccounted", "WriterBehind", "WriterStalled", "ConsumerIncident", "DeadLetters",
             "DeadLetterShare",
-            "LateData", "SealingBehind", "SealingFails", "RegistryBehind", "RegistryNotPublishing", "DiskNearlyFull", "DiskFillsUp",
+            "LateData", "SealingBehind", "SealingFails", "RegistryBehind", "RegistryNotPublishing", "BrokerRefusedEverything",
+            "DiskNearlyFull", "DiskFillsUp",
             "ServiceDown", "ServiceMissing",
         ]
         #expect(wanted.subtracting(alerts) == [])
