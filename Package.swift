@@ -28,6 +28,7 @@ let targets: [Target] =
         system("COpenSSL"),
 
         shared("Domain"),
+        shared("Files"),
         shared("Logging"),
         shared("Metrics"),
         shared("Spelling"),
@@ -37,7 +38,7 @@ let targets: [Target] =
 
         shared("Wire", ["Domain"], exclude: ["FORMAT.md"]),
 
-        shared("Crypto", ["COpenSSL"]),
+        shared("Crypto", ["COpenSSL", "Files"]),
 
         shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics", "Threads"]),
         shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics", "Threads"]),
@@ -47,18 +48,21 @@ let targets: [Target] =
         shared("DeviceJSON", ["Domain", "Wire"]),
 
         shared("DeviceDirectory", ["Domain", "Wire", "KafkaClient", "Logging", "Metrics"]),
-        shared("HTTPKit", ["HTTPServer", "Domain", "JSON", "Logging", "Metrics"]),
+        shared("HTTPKit", ["AccessTokens", "Crypto", "Files", "HTTPServer", "Domain", "JSON", "Logging", "Metrics"]),
         shared("ServiceKit", ["HTTPKit", "HTTPServer", "Domain", "Logging", "Metrics", "Spelling", "Threads"]),
     ]
     + service(
         "Ingestion", folder: "Ingestion", executable: "ingestion",
         [
-            "Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceDirectory", "DeviceJSON",
-            "HTTPServer", "HTTPKit", "ServiceKit",
+            "AccessTokens", "Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "MQTTClient", "DeviceDirectory",
+            "DeviceJSON", "HTTPServer", "HTTPKit", "ServiceKit",
         ])
     + service(
         "TimeseriesWriter", folder: "TimeseriesWriter", executable: "timeseries-writer",
-        ["Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit"],
+        [
+            "AccessTokens", "Domain", "FaultPoints", "Logging", "Metrics", "Wire", "KafkaClient", "PostgresClient", "HTTPServer", "HTTPKit",
+            "ServiceKit",
+        ],
         resources: [
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_unseal.sql"),
             .embedInCode("Migrations/m0003_late_samples.sql"), .embedInCode("Migrations/m0004_sealed.sql"),
@@ -68,8 +72,10 @@ let targets: [Target] =
     + service(
         "DeviceRegistry", folder: "DeviceRegistry", executable: "device-registry",
         [
-            "Crypto", "Domain", "FaultPoints", "JSON", "Logging", "Metrics", "Spelling", "Wire", "KafkaClient", "PostgresClient",
-            "HTTPServer", "HTTPKit", "ServiceKit",
+            "AccessTokens", "Crypto", "Domain", "Files", "FaultPoints", "JSON", "Logging", "Metrics", "Spelling", "Wire", "KafkaClient",
+            "PostgresClient", "HTTPServer",
+            "HTTPKit",
+            "ServiceKit",
         ],
         resources: [
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql"),
@@ -77,7 +83,10 @@ let targets: [Target] =
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
-        ["Crypto", "Domain", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient", "PostgresClient"])
+        [
+            "AccessTokens", "Crypto", "Domain", "Files", "JSON", "Logging", "Spelling", "Wire", "KafkaClient", "MQTTClient",
+            "PostgresClient",
+        ])
     + [
         .target(name: "FixedPort", path: "Services/DevKafka/FixedPort"),
         .executableTarget(name: "dev-kafka", dependencies: ["CRdkafka", "FixedPort"], path: "Services/DevKafka/Main"),
@@ -85,6 +94,7 @@ let targets: [Target] =
     + [
         .target(name: "TestSupport", dependencies: [], path: "Tests/Support"),
         tests("DomainTests", ["Domain"]),
+        tests("FilesTests", ["Files", "TestSupport"]),
         tests("LoggingTests", ["Logging"]),
         tests("MetricsTests", ["Metrics"]),
         tests("SpellingTests", ["Spelling"]),
@@ -98,8 +108,11 @@ let targets: [Target] =
         tests("DeviceDirectoryTests", ["DeviceDirectory", "KafkaClient", "Wire", "Domain", "Logging", "Metrics", "TestSupport"]),
         tests("MQTTClientTests", ["MQTTClient"]),
         tests("HTTPServerTests", ["HTTPServer", "Logging", "Metrics", "TestSupport"]),
-        tests("HTTPKitTests", ["HTTPKit", "HTTPServer", "JSON", "Logging", "Metrics", "TestSupport"]),
-        tests("ServiceKitTests", ["ServiceKit", "Domain", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
+        tests(
+            "HTTPKitTests", ["AccessTokens", "Crypto", "Domain", "HTTPKit", "HTTPServer", "JSON", "Logging", "Metrics", "TestSupport"]),
+        tests(
+            "ServiceKitTests",
+            ["AccessTokens", "Crypto", "ServiceKit", "Domain", "HTTPKit", "HTTPServer", "Logging", "Metrics", "TestSupport"]),
         tests(
             "IngestionTests",
             [
@@ -111,16 +124,16 @@ let targets: [Target] =
         tests(
             "DeviceRegistryTests",
             [
-                "DeviceRegistry", "Crypto", "JSON", "PostgresClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPKit",
-                "TestSupport",
+                "AccessTokens", "Crypto", "DeviceRegistry", "JSON", "PostgresClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit",
+                "HTTPKit", "TestSupport",
             ]),
-        tests("MartletToolTests", ["MartletTool", "JSON", "Wire", "Domain", "TestSupport"]),
+        tests("MartletToolTests", ["MartletTool", "AccessTokens", "Crypto", "JSON", "Wire", "Domain", "TestSupport"]),
         tests(
             "Integration",
             [
-                "Crypto", "DeviceRegistry", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient", "MQTTClient",
-                "DeviceDirectory", "JSON",
-                "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit", "MartletTool", "TestSupport",
+                "AccessTokens", "Crypto", "DeviceRegistry", "Files", "Ingestion", "TimeseriesWriter", "KafkaClient", "PostgresClient",
+                "MQTTClient", "DeviceDirectory", "JSON", "Wire", "Domain", "Logging", "Metrics", "ServiceKit", "HTTPServer", "HTTPKit",
+                "MartletTool", "TestSupport",
             ]),
         tests("EndToEnd", ["TestSupport"]),
         tests("Architecture", ["TestSupport"]),

@@ -5,7 +5,7 @@ enum ImportRules {
     /// A target of Shared/ imports lower numbers only; equal ones never import each other.
     static let layerOf: [String: Int] = [
         "CRdkafka": 0, "CPostgres": 0, "CMosquitto": 0, "CMicrohttpd": 0, "CGnuTLS": 0, "COpenSSL": 0,
-        "Domain": 1, "FaultPoints": 1, "JSON": 1, "Logging": 1, "Metrics": 1, "Spelling": 1, "Threads": 1,
+        "Domain": 1, "FaultPoints": 1, "Files": 1, "JSON": 1, "Logging": 1, "Metrics": 1, "Spelling": 1, "Threads": 1,
         "Crypto": 2, "Wire": 2,
         "KafkaClient": 3, "PostgresClient": 3, "MQTTClient": 3, "HTTPServer": 3, "DeviceJSON": 3, "AccessTokens": 3,
         "HTTPKit": 4, "DeviceDirectory": 4,
