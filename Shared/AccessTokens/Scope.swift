@@ -30,17 +30,29 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
+/// The scopes of the platform's services. A route declares one of these, so that they are found in one place.
 extension Scope {
+    /// Devices, types, groups; queries, counts, exports.
     public static let devicesRead = Scope("devices", "read")
+    /// Registering and changing devices and groups.
     public static let devicesWrite = Scope("devices", "write")
-    /// Purging and importing: what cannot be taken back.
+    /// Purging, importing, changing types: what reaches many devices or cannot be taken back.
     public static let devicesAdmin = Scope("devices", "admin")
+    /// Certificates, secrets and tokens of devices: which there are, never what they are.
     public static let credentialsRead = Scope("credentials", "read")
+    /// Issuing and revoking them.
     public static let credentialsWrite = Scope("credentials", "write")
+    /// Samples, aggregates, and which messages have arrived.
     public static let telemetryRead = Scope("telemetry", "read")
     /// What the parts of a service are doing.
     public static let operationsRead = Scope("operations", "read")
+    /// Who has changed what.
     public static let auditRead = Scope("audit", "read")
     /// Asked by a broker whether a client may connect, publish or subscribe.
     public static let mqttAuth = Scope("mqtt", "auth")
+
+    /// All of the above, in the order of the documentation.
+    public static let known: [Scope] = [
+        devicesRead, devicesWrite, devicesAdmin, credentialsRead, credentialsWrite, telemetryRead, operationsRead, auditRead, mqttAuth,
+    ]
 }

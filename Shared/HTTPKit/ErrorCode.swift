@@ -22,7 +22,10 @@ public struct ErrorCode: Sendable, Hashable {
         400, "invalid_cursor", "The cursor is not one that this route has given; start again without it.")
     public static let invalidBody = ErrorCode(
         400, "invalid_body", "The request body cannot be read; `field` names the member if one is at fault.")
-    public static let unauthorized = ErrorCode(401, "unauthorized", "The request carries no credentials that are known here.")
+    public static let unauthorized = ErrorCode(
+        401, "unauthorized", "The request carries no access token that holds; `WWW-Authenticate` says more.")
+    public static let insufficientScope = ErrorCode(
+        403, "insufficient_scope", "The access token does not allow this; `field` names the scope that would.")
     public static let forbidden = ErrorCode(403, "forbidden", "The credentials do not allow this.")
     public static let notFound = ErrorCode(404, "not_found", "There is no such resource.")
     public static let methodNotAllowed = ErrorCode(405, "method_not_allowed", "The path knows other methods; `Allow` lists them.")

@@ -1,3 +1,4 @@
+import AccessTokens
 import HTTPServer
 
 /// The API of a service as OpenAPI 3.1, in the order of its routes: the same routes give the same bytes.
@@ -33,7 +34,8 @@ public struct OpenAPIDocument: Sendable {
 
     private static func route(_ answer: @escaping Route.ImmediateHandler) -> Route {
         .immediate(
-            .get, "/openapi.json", summary: "This API as OpenAPI 3.1", responses: [ResponseSpecification(help: "The document.")],
+            .get, "/openapi.json", summary: "This API as OpenAPI 3.1", access: .open,
+            responses: [ResponseSpecification(help: "The document.")],
             answer: answer)
     }
 
@@ -51,12 +53,16 @@ public struct OpenAPIDocument: Sendable {
             "openapi": "3.1.0",
             "info": ["title": .string(title), "summary": .string(summary), "version": .string(version)],
             "paths": .object(paths),
-            "components": ["schemas": ["Problem": Self.problem]],
+            "components": [
+                "schemas": ["Problem": Self.problem],
+                "securitySchemes": ["token": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT"]],
+            ],
         ]
     }
 
     private static func operation(_ route: Route) -> JSONValue {
         var operation: JSONValue = ["operationId": .string(operationID(route)), "summary": .string(route.summary)]
+        operation = operation.adding("security", security(route.access))
         if !route.parameters.isEmpty {
             operation = operation.adding("parameters", .array(route.parameters.map { parameter($0.specification) }))
         }
@@ -66,6 +72,11 @@ public struct OpenAPIDocument: Sendable {
             operation = operation.adding("requestBody", ["description": .string(help), "required": true, "content": content])
         }
         return operation.adding("responses", responses(route))
+    }
+
+    /// The scopes of the token that is needed; an empty list for a route that is open.
+    private static func security(_ access: Access) -> JSONValue {
+        .array(access.scope.map { [.object([("token", .array([.string($0.description)]))])] } ?? [])
     }
 
     /// `getV1DevicesByIdLatest`.
@@ -128,6 +139,7 @@ extension Route {
     /// Its own errors and those that follow from what it declares, by status, without repeats.
     var documentedErrors: [ErrorCode] {
         var errors = errors
+        if access != .open { errors += [.unauthorized, .insufficientScope] }
         if !parameters.isEmpty { errors.append(.invalidParameter) }
         errors.append(.unknownParameter)
         if requestBody != nil { errors += [.invalidBody, .bodyTooLarge, .unsupportedMediaType, .requestTimeout] }
@@ -140,12 +152,12 @@ extension Route {
 extension RouteCollection {
     /// A Markdown table for a README.
     public var markdown: String {
-        var lines = ["| Route | What it does | Parameters | Answers | Errors |", "|---|---|---|---|---|"]
+        var lines = ["| Route | What it does | Needs | Parameters | Answers | Errors |", "|---|---|---|---|---|---|"]
         for route in routes {
             let parameters = route.parameters.map { Self.cell($0.specification) }.joined(separator: "<br>")
             let answers = route.responses.map { "\($0.status)" + ($0.contentType.map { " `\($0)`" } ?? "") }.joined(separator: "<br>")
             let errors = route.errors.map { "\($0.status) `\($0.code)`" }.joined(separator: "<br>")
-            let cells = ["`\(route.method) \(route.path)`", route.summary, parameters, answers, errors]
+            let cells = ["`\(route.method) \(route.path)`", route.summary, route.access.markdown, parameters, answers, errors]
             lines.append("| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |")
         }
         return lines.joined(separator: "\n") + "\n"
@@ -157,5 +169,16 @@ extension RouteCollection {
         if let allowed = parameter.allowed { text += " \(allowed)" }
         if let shown = parameter.defaultText { text += ", default \(shown)" }
         return text
+    }
+}
+
+extension Access {
+    /// For the table.
+    fileprivate var markdown: String {
+        switch self {
+        case .open: "open"
+        case .scope(let scope): "`\(scope)`"
+        case .scopeOrDevice(let scope, _): "`\(scope)`, or the device itself"
+        }
     }
 }

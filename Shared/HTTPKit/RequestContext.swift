@@ -5,6 +5,8 @@ public import HTTPServer
 public struct RequestContext: Sendable {
     public let request: HTTPRequest
     let entry: RouteEntry
+    /// Who has sent it, and may.
+    public let principal: Principal
     /// Decoded values of the path's placeholders, in order.
     let pathValues: [String]
 

@@ -15,6 +15,7 @@ public struct Route: Sendable {
     /// `/v1/devices/{id}:purge`.
     public let path: String
     public let summary: String
+    public let access: Access
     public let parameters: [any ParameterDeclaration]
     public let requestBody: BodySpecification?
     public let responses: [ResponseSpecification]
@@ -23,28 +24,29 @@ public struct Route: Sendable {
     let action: Action
 
     public init(
-        _ method: HTTPMethod, _ path: String, summary: String, parameters: [any ParameterDeclaration] = [],
+        _ method: HTTPMethod, _ path: String, summary: String, access: Access, parameters: [any ParameterDeclaration] = [],
         requestBody: BodySpecification? = nil, responses: [ResponseSpecification], errors: [ErrorCode] = [], handler: @escaping Handler
     ) {
-        self.init(method, path, summary, parameters, requestBody, responses, errors, .task(handler))
+        self.init(method, path, summary, access, parameters, requestBody, responses, errors, .task(handler))
     }
 
     /// A route whose answer is at hand: it runs on the network thread, so it must neither wait nor compute for long, and has no body.
     /// No initializer: a closure without `await` would choose it by itself.
     public static func immediate(
-        _ method: HTTPMethod, _ path: String, summary: String, parameters: [any ParameterDeclaration] = [],
+        _ method: HTTPMethod, _ path: String, summary: String, access: Access, parameters: [any ParameterDeclaration] = [],
         responses: [ResponseSpecification], errors: [ErrorCode] = [], answer: @escaping ImmediateHandler
     ) -> Route {
-        Route(method, path, summary, parameters, nil, responses, errors, .immediate(answer))
+        Route(method, path, summary, access, parameters, nil, responses, errors, .immediate(answer))
     }
 
     private init(
-        _ method: HTTPMethod, _ path: String, _ summary: String, _ parameters: [any ParameterDeclaration],
+        _ method: HTTPMethod, _ path: String, _ summary: String, _ access: Access, _ parameters: [any ParameterDeclaration],
         _ requestBody: BodySpecification?, _ responses: [ResponseSpecification], _ errors: [ErrorCode], _ action: Action
     ) {
         self.method = method
         self.path = path
         self.summary = summary
+        self.access = access
         self.parameters = parameters
         self.requestBody = requestBody
         self.responses = responses

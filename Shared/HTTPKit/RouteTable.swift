@@ -44,6 +44,10 @@ struct RouteTable: Sendable {
             throw RouterError(
                 description: "\(route.method) \(route.path): placeholders \(names) and path parameters \(declared) differ")
         }
+        if case .scopeOrDevice(_, let name) = route.access, !names.contains(name) {
+            throw RouterError(
+                description: "\(route.method) \(route.path): its device is parameter \(name), which the path does not have")
+        }
         try insert(entry, route.segments[...])
     }
 

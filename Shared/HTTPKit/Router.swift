@@ -15,18 +15,23 @@ public struct RouterError: Error, Sendable, CustomStringConvertible {
 /// mistyped name does not silently give the default.
 public struct Router: Sendable {
     private let table: RouteTable
+    private let access: AccessControl
     private let logger: Logger
     private let meter: RouteMeter?
     /// Methods of routes with bodies of unusual length: the others need not be looked up.
     private let uploads: Set<HTTPMethod>
     public let routes: RouteCollection
 
-    public init(_ routes: RouteCollection, logger: Logger, metrics: MetricsRegistry? = nil) throws(RouterError) {
+    /// - Parameter access: asked before anything else of a request is looked at, its parameters and its body included.
+    public init(
+        _ routes: RouteCollection, access: AccessControl, logger: Logger, metrics: MetricsRegistry? = nil
+    ) throws(RouterError) {
         let meter = metrics.map { RouteMeter($0) }
         var table = RouteTable()
         for route in routes.routes { try table.insert(RouteEntry(route, gauge: meter?.gauge(route.path))) }
         self.table = table
         self.routes = routes
+        self.access = access
         uploads = Set(routes.routes.filter { $0.requestBody?.patience != nil }.map(\.method))
         self.logger = logger
         self.meter = meter
@@ -122,6 +127,7 @@ public struct Router: Sendable {
     }
 
     private func context(_ entry: RouteEntry, _ values: [String], _ request: HTTPRequest) throws(APIError) -> RequestContext {
+        let principal = try access.admit(request, entry, values)
         for (index, (name, _)) in request.query.enumerated() {
             guard entry.queryNames.contains(name) else {
                 let known = entry.queryNames
@@ -135,7 +141,7 @@ public struct Router: Sendable {
                 throw APIError(.invalidParameter, "query parameter '\(name)' is given more than once", field: name)
             }
         }
-        return RequestContext(request: request, entry: entry, pathValues: values)
+        return RequestContext(request: request, entry: entry, principal: principal, pathValues: values)
     }
 
     // MARK: failures

@@ -74,7 +74,7 @@ final class RunningService: Sendable {
         self.name = name
         self.folder = folder
         port = try freePort()
-        self.environment = environment.merging(["MARTLET_HTTP_PORT": String(port)]) { $1 }
+        self.environment = environment.merging(["MARTLET_HTTP_PORT": String(port), "MARTLET_AUTH": "off"]) { $1 }
     }
 
     /// - Parameters:

@@ -13,19 +13,20 @@ struct ActionRouteTests {
         let answer = [ResponseSpecification(contentType: "text/plain", schema: .string, help: "What was called.")]
         router = try Router(
             [
-                Route(.get, "/v1/devices/{id}", summary: "Reads", parameters: [id], responses: answer) { context in
+                Route(.get, "/v1/devices/{id}", summary: "Reads", access: .open, parameters: [id], responses: answer) { context in
                     .text("get \(try context.value(id))")
                 },
-                Route(.post, "/v1/devices/{id}:purge", summary: "Removes", parameters: [id], responses: answer) { context in
+                Route(.post, "/v1/devices/{id}:purge", summary: "Removes", access: .open, parameters: [id], responses: answer) { context in
                     .text("purge \(try context.value(id))")
                 },
-                Route(.post, "/v1/devices:import", summary: "Imports", responses: answer) { _ in .text("import") },
+                Route(.post, "/v1/devices:import", summary: "Imports", access: .open, responses: answer) { _ in .text("import") },
                 Route(
-                    .post, "/v1/echo", summary: "Echoes", requestBody: BodySpecification(limit: 1_000, help: "Any JSON."), responses: answer
+                    .post, "/v1/echo", summary: "Echoes", access: .open, requestBody: BodySpecification(limit: 1_000, help: "Any JSON."),
+                    responses: answer
                 ) { context in
                     .text(try await context.jsonValue(maximumDepth: 3).text)
                 },
-            ], logger: Logger(label: "test", level: .critical))
+            ], access: .off(logger: Logger(label: "test", level: .critical)), logger: Logger(label: "test", level: .critical))
     }
 
     private func ask(_ method: HTTPMethod, _ path: String, _ body: String = "") async throws -> (Int, String) {

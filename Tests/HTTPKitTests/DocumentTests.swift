@@ -66,7 +66,7 @@ import Testing
     @Test func drawsATable() {
         let lines = Sample.routes.markdown.split(separator: "\n")
         #expect(lines.count == 2 + Sample.routes.routes.count)
-        #expect(lines.allSatisfy { $0.replacing("\\|", with: "").count { $0 == "|" } == 6 })
+        #expect(lines.allSatisfy { $0.replacing("\\|", with: "").count { $0 == "|" } == 7 })
         #expect(Sample.routes.markdown.contains("`GET /v1/devices/{id}/series/{metric}` | A series \\| with a bar |"))
         #expect(Sample.routes.markdown.contains("`limit` 1…100, default 10"))
     }

@@ -24,7 +24,7 @@ enum Sample {
 
     static let routes: RouteCollection = [
         Route(
-            .get, "/v1/devices/{id}/latest", summary: "Newest values", parameters: [device],
+            .get, "/v1/devices/{id}/latest", summary: "Newest values", access: .open, parameters: [device],
             responses: [ResponseSpecification(schema: .object([.init("id", .string)]), help: "The values.")], errors: [.notFound]
         ) { context in
             let id = try context.value(device)
@@ -32,7 +32,7 @@ enum Sample {
             return .text(id)
         },
         Route(
-            .get, "/v1/devices/{id}/series/{metric}", summary: "A series | with a bar",
+            .get, "/v1/devices/{id}/series/{metric}", summary: "A series | with a bar", access: .open,
             parameters: [device, metric, limit, format, since, raw],
             responses: [
                 ResponseSpecification(help: "Rows."),
@@ -45,23 +45,28 @@ enum Sample {
                     + "\(since.map { "\($0)" } ?? "-") \(try context.value(raw))")
         },
         Route(
-            .get, "/v1/devices/summary/latest", summary: "A literal beside a placeholder", responses: [ResponseSpecification(help: "Text.")]
+            .get, "/v1/devices/summary/latest", summary: "A literal beside a placeholder", access: .open,
+            responses: [ResponseSpecification(help: "Text.")]
         ) {
             _ in .text("literal")
         },
         Route(
-            .post, "/v1/devices/{id}/latest", summary: "Sets", parameters: [device],
+            .post, "/v1/devices/{id}/latest", summary: "Sets", access: .open, parameters: [device],
             requestBody: BodySpecification(schema: .object([.init("name", .string)]), limit: 100, help: "A command."),
             responses: [ResponseSpecification(202, contentType: nil, help: "Taken.")]
         ) { context in
             let command: Command = try await context.json()
             return try .json(command, status: 202)
         },
-        Route(.get, "/v1/broken", summary: "Fails", responses: [ResponseSpecification(help: "Never.")]) { _ in throw Surprise() },
-        Route(.get, "/v1/away", summary: "Is away", responses: [ResponseSpecification(help: "Never.")]) { _ in
+        Route(.get, "/v1/broken", summary: "Fails", access: .open, responses: [ResponseSpecification(help: "Never.")]) { _ in
+            throw Surprise()
+        },
+        Route(.get, "/v1/away", summary: "Is away", access: .open, responses: [ResponseSpecification(help: "Never.")]) { _ in
             throw APIError(.unavailable, "the store is away", headers: ["Retry-After": "5"])
         },
-        .immediate(.get, "/healthz", summary: "Alive", responses: [ResponseSpecification(help: "Text.")], answer: { _ in .text("ok") }),
+        .immediate(
+            .get, "/healthz", summary: "Alive", access: .open, responses: [ResponseSpecification(help: "Text.")],
+            answer: { _ in .text("ok") }),
     ]
 }
 
@@ -72,7 +77,9 @@ struct RouterUnderTest {
     let router: Router
 
     init(_ routes: RouteCollection = Sample.routes) throws {
-        router = try Router(routes, logger: Logger(label: "test", level: .info, sink: .recording(into: log)), metrics: metrics)
+        router = try Router(
+            routes, access: .off(logger: Logger(label: "test", sink: .recording(into: log))),
+            logger: Logger(label: "test", level: .info, sink: .recording(into: log)), metrics: metrics)
     }
 
     func call(
@@ -194,7 +201,7 @@ struct RouterUnderTest {
 
     @Test func refusesContradictoryRoutes() {
         func route(_ path: String, _ parameters: [any ParameterDeclaration] = []) -> Route {
-            Route(.get, path, summary: "", parameters: parameters, responses: []) { _ in .text("") }
+            Route(.get, path, summary: "", access: .open, parameters: parameters, responses: []) { _ in .text("") }
         }
         #expect(throws: RouterError.self) { try RouterUnderTest([route("/a"), route("/a")]) }
         #expect(throws: RouterError.self) { try RouterUnderTest([route("/a/{id}")]) }

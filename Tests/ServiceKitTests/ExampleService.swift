@@ -1,3 +1,4 @@
+import AccessTokens
 import HTTPKit
 import HTTPServer
 import Logging
@@ -41,7 +42,8 @@ final class ExampleService: Service {
 
     private var route: Route {
         Route(
-            .get, "/v1/greeting", summary: "Greets", responses: [ResponseSpecification(contentType: "text/plain", help: "The greeting.")],
+            .get, "/v1/greeting", summary: "Greets", access: .scope(.telemetryRead),
+            responses: [ResponseSpecification(contentType: "text/plain", help: "The greeting.")],
             handler: { [self] _ in
                 greetings.increment()
                 return .text(text)

@@ -24,7 +24,7 @@ import Testing
     private func withExample(_ arguments: [String] = [], _ body: (ExampleClient) async throws -> Void) async throws -> Int32 {
         let shutdown = ShutdownSignal()
         let (ports, sender) = AsyncStream.makeStream(of: Int.self)
-        let startup = startup(["--greeting.name", "world", "--http.port=0"] + arguments)
+        let startup = startup(["--greeting.name", "world", "--http.port=0", "--auth=off"] + arguments)
         let running = Task {
             let code = await startup.run(until: shutdown) { sender.yield($0) }
             sender.finish()
@@ -78,7 +78,8 @@ import Testing
     @Test func aPortInUseStopsTheStartBeforeAnythingRuns() async throws {
         let code = try await withExample { client in
             let other = ServiceStartup(
-                ExampleService.blueprint, arguments: ["--greeting.name=x", "--http.port=\(client.port)"], sink: .recording(into: record))
+                ExampleService.blueprint, arguments: ["--greeting.name=x", "--http.port=\(client.port)", "--auth=off"],
+                sink: .recording(into: record))
             #expect(await other.run(until: ShutdownSignal()) == 1)
             #expect(record.lines.last?.contains("\(client.port)") == true)
         }
@@ -100,7 +101,7 @@ import Testing
     }
 
     @Test func settingsThatContradictEachOtherEndWithSixtyFour() async {
-        let code = await startup(["--greeting.name=x", "--http.tls.key=k.pem", "--http.port=0"]).run(until: ShutdownSignal())
+        let code = await startup(["--greeting.name=x", "--http.tls.key=k.pem", "--http.port=0", "--auth=off"]).run(until: ShutdownSignal())
         #expect(code == 64)
         #expect(complained.text.contains("http.tls.certificate: is needed when"))
     }
@@ -120,7 +121,7 @@ import Testing
     @Test func aMisspeltVariableIsLogged() async throws {
         let shutdown = ShutdownSignal()
         shutdown.request()
-        let startup = startup(["--http.port=0"], ["MARTLET_GREETING_NAME": "x", "MARTLET_GREETING_TXT": "y"])
+        let startup = startup(["--http.port=0", "--auth=off"], ["MARTLET_GREETING_NAME": "x", "MARTLET_GREETING_TXT": "y"])
         #expect(await startup.run(until: shutdown) == 0)
         #expect(record.lines.first?.contains("did you mean MARTLET_GREETING_TEXT?") == true)
     }
@@ -130,7 +131,9 @@ import Testing
 @Suite struct SignalTests {
     @Test func theFirstSignalStopsInOrder() async {
         await #expect(processExitsWith: .exitCode(0)) {
-            await ServiceMain.run(ExampleService.blueprint, arguments: ["--greeting.name=x", "--http.port=0"], environment: [:]) { _ in
+            await ServiceMain.run(
+                ExampleService.blueprint, arguments: ["--greeting.name=x", "--http.port=0", "--auth=off"], environment: [:]
+            ) { _ in
                 kill(getpid(), SIGTERM)
             }
         }
@@ -147,7 +150,7 @@ import Testing
                     }
                 ])
             }
-            await ServiceMain.run(stubborn, arguments: [], environment: [:]) { _ in kill(getpid(), SIGTERM) }
+            await ServiceMain.run(stubborn, arguments: ["--auth=off"], environment: [:]) { _ in kill(getpid(), SIGTERM) }
         }
     }
 

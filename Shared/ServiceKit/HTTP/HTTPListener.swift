@@ -14,8 +14,7 @@ struct HTTPListener: Service {
         throws
     {
         let logger = context.logger(for: "http")
-        let router = try Router(
-            Self.routes(blueprint, parts, context.metrics, probe), logger: logger, metrics: context.metrics)
+        let router = try Self.router(blueprint, config, context, parts, probe)
         var configuration = HTTPServerConfiguration(
             host: config[StandardKeys.httpHost], port: config[StandardKeys.httpPort(blueprint.httpPort)], tls: try Self.tls(config))
         configuration.uploads = { router.uploadAllowance($0, $1) }
@@ -24,6 +23,15 @@ struct HTTPListener: Service {
             immediate: { router.respondImmediately(to: $0) }, handler: { await router.respond(to: $0) })
         // What the others need to finish must not be spent on a client that reads slowly.
         grace = config[StandardKeys.shutdownGrace] / 3
+    }
+
+    /// All routes behind the access control that the settings ask for.
+    static func router(
+        _ blueprint: ServiceBlueprint, _ config: ConfigReader, _ context: ServiceContext, _ parts: ServiceParts, _ probe: ReadinessProbe
+    ) throws -> Router {
+        try Router(
+            routes(blueprint, parts, context.metrics, probe), access: try AccessKeys.control(config, context),
+            logger: context.logger(for: "http"), metrics: context.metrics)
     }
 
     /// Everything that answers, `/openapi.json` included.

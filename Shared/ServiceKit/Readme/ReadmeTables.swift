@@ -19,7 +19,8 @@ public struct ReadmeTables: Sendable {
         let probe = ReadinessProbe(parts.readiness, shutdown: ShutdownSignal())
         let routes = HTTPListener.routes(blueprint, parts, context.metrics, probe)
         // The router's own metrics come into being with the first request.
-        let router = try Router(routes, logger: context.logger, metrics: context.metrics)
+        let router = try Router(
+            routes, access: .off(logger: context.logger, metrics: context.metrics), logger: context.logger, metrics: context.metrics)
         _ = await router.respond(to: HTTPRequest(method: .get, path: "/healthz"))
         blocks = [
             "config": Self.table(of: blueprint.table), "routes": routes.markdown, "metrics": Self.table(of: context.metrics.descriptors),

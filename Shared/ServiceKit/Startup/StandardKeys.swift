@@ -27,6 +27,6 @@ public enum StandardKeys {
         help: "How long the parts of the service have to finish after SIGTERM or SIGINT; a second signal ends the process at once.")
 
     static func table(httpPort standard: Int) -> ConfigTable {
-        [httpHost, httpPort(standard), certificate, privateKey, clientAuthorities, logLevel, shutdownGrace]
+        [httpHost, httpPort(standard), certificate, privateKey, clientAuthorities] + AccessKeys.table + [logLevel, shutdownGrace]
     }
 }

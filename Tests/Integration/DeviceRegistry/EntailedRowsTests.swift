@@ -24,8 +24,8 @@ struct EntailedRowsTests {
             #expect(
                 try registry.rows(
                     "SELECT actor, action, before ->> 'name', after ->> 'name', request_id FROM registry.audit ORDER BY id") == [
-                        "anonymous|create|a|test", "anonymous|patch|a|b|test", "anonymous|suspend|b|b|test", "anonymous|delete|b|b|test",
-                        "anonymous|purge|b|test",
+                        "local|create|a|test", "local|patch|a|b|test", "local|suspend|b|b|test", "local|delete|b|b|test",
+                        "local|purge|b|test",
                     ])
         }
     }

@@ -40,7 +40,11 @@ struct RegistryFixture: Sendable {
         var tag: String? { headers["ETag"] }
     }
 
-    init(_ url: String, connections: Int = 4, limits: ImportLimits = ImportLimits(), settings: IdentitySettings = .test) throws {
+    /// - Parameter access: nil lets everybody do everything.
+    init(
+        _ url: String, connections: Int = 4, limits: ImportLimits = ImportLimits(), settings: IdentitySettings = .test,
+        access: AccessControl? = nil
+    ) throws {
         self.url = url
         try RegistrySchema.migrator.migrate(PostgresConnection(url, PostgresOptions(applicationName: "migrate")))
         pool = PostgresPool(.init(url: url, options: PostgresOptions(applicationName: "registry"), size: connections, maxWaiting: 1_000))
@@ -58,14 +62,15 @@ struct RegistryFixture: Sendable {
         let logger = Logger(label: "test", level: .critical)
         router = try Router(
             DeviceRegistryService.routes(database, limits: limits, now: { ServiceClock.now() }) + identity.routes(database, logger),
-            logger: logger, metrics: metrics)
+            access: access ?? .off(logger: logger), logger: logger, metrics: metrics)
     }
 
     static func with(
-        limits: ImportLimits = ImportLimits(), settings: IdentitySettings = .test, _ body: (RegistryFixture) async throws -> Void
+        limits: ImportLimits = ImportLimits(), settings: IdentitySettings = .test, access: AccessControl? = nil,
+        _ body: (RegistryFixture) async throws -> Void
     ) async throws {
         try await withPostgresDatabase { url, _ in
-            let fixture = try RegistryFixture(url, limits: limits, settings: settings)
+            let fixture = try RegistryFixture(url, limits: limits, settings: settings, access: access)
             try await body(fixture)
             fixture.pool.close()
         }

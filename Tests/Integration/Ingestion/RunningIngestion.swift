@@ -29,7 +29,8 @@ final class RunningIngestion: Sendable {
         let startup = ServiceStartup(
             IngestionService.blueprint,
             arguments: [
-                "--mqtt.port", "\(mqttPort)", "--kafka.bootstrap", bootstrap, "--kafka.topic-prefix", prefix, "--http.port", "0",
+                "--mqtt.port", "\(mqttPort)", "--kafka.bootstrap", bootstrap, "--kafka.topic-prefix", prefix, "--http.port", "0", "--auth",
+                "off",
                 "--mqtt.client-id", clientID ?? "ingestion-\(prefix)", "--log.level", "debug",
                 "--identity", identity,
             ] + settings, sink: .recording(into: log))

@@ -23,7 +23,7 @@ struct QueryFixture {
         let desk = QueryDesk(reader: reader, limits: limits, now: { now })
         router = try Router(
             SeriesController(desk: desk).routes + QueryController(desk: desk).routes + LedgerController(reader: reader).routes,
-            logger: Logger(label: "test"))
+            access: .off(logger: Logger(label: "test")), logger: Logger(label: "test"))
     }
 
     func get(_ path: String, _ query: [(String, String)] = []) async throws -> (response: HTTPResponse, body: String) {

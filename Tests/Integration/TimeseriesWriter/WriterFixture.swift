@@ -38,7 +38,7 @@ struct WriterFixture: Sendable {
     func settings(instance: String = "one") -> [String: String] {
         [
             "kafka.bootstrap": bootstrap, "kafka.topic-prefix": prefix, "postgres.url": url, "kafka.group": "\(prefix)group",
-            "kafka.group-instance": instance, "kafka.session-timeout": "6s", "writer.batch-rows": "50", "http.port": "0",
+            "kafka.group-instance": instance, "kafka.session-timeout": "6s", "writer.batch-rows": "50", "http.port": "0", "auth": "off",
             "log.level": "critical",
         ]
     }

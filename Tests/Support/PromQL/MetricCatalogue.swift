@@ -7,6 +7,7 @@ public enum MetricCatalogue {
     public static let ofRunningServices: [String: ExportedMetric] = [
         "iot_consumer_lag_records": ExportedMetric(.gauge, labels: ["topic", "partition"]),
         "iot_http_connections": ExportedMetric(.gauge),
+        "iot_http_denied_total": ExportedMetric(.counter, labels: ["reason"]),
         "iot_http_refused_total": ExportedMetric(.counter, labels: ["reason"]),
         "iot_kafka_broker_rtt_seconds": ExportedMetric(.gauge, labels: ["client"]),
         "iot_kafka_brokers_up": ExportedMetric(.gauge, labels: ["client"]),

@@ -48,9 +48,11 @@ endpoint_version() {
 }
 
 endpoints_print() {
-    local ingestion writer registry mqtt
+    local ingestion writer registry mqtt access
     ingestion=$(endpoint_url ingestion) writer=$(endpoint_url timeseries-writer) mqtt=$(state_get mosquitto.port)
     registry=$(endpoint_url device-registry)
+    access='off: everything listens on loopback only, and every program of this machine may do everything'
+    if [[ ${MARTLET_AUTH:-off} == on ]]; then access="on: every call needs a token, curl -H \"Authorization: Bearer \$token\" …"; fi
     cat <<TEXT
 
   MQTT                $(endpoint_url mosquitto)
@@ -61,6 +63,7 @@ endpoints_print() {
   PostgreSQL          psql "\$(cat $local_folder/postgres.url)"
   Redis               $(endpoint_url redis)
   logs                $logs_folder/
+  access control      $access
 
   Try, in another terminal:
     mosquitto_pub -p $mqtt -t sensor/pump-7/telemetry -q 1 -m '{"sensor_id":"pump-7","type":"temperature","value":21.5,"unit":"C"}'

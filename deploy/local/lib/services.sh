@@ -35,8 +35,10 @@ service_start() {
     process_await "$name" 60 "200 from http://127.0.0.1:$port/readyz" http_ready "$port"
 }
 
+# Everything listens on loopback: who may do what is not asked there, unless MARTLET_AUTH=on and MARTLET_AUTH_JWKS say otherwise.
 services_start() {
-    service_start device-registry 8083 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
-    service_start ingestion 8081 MARTLET_IDENTITY=open MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
-    service_start timeseries-writer 8082 MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
+    local auth=${MARTLET_AUTH:-off}
+    service_start device-registry 8083 MARTLET_AUTH="$auth" MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
+    service_start ingestion 8081 MARTLET_AUTH="$auth" MARTLET_IDENTITY=open MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
+    service_start timeseries-writer 8082 MARTLET_AUTH="$auth" MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
 }

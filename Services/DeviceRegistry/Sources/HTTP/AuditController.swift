@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -21,7 +22,7 @@ struct AuditController: Sendable {
 
     private var list: Route {
         Route(
-            .get, "/v1/audit", summary: "Changes, newest first, in pages: who, what, before and after.",
+            .get, "/v1/audit", summary: "Changes, newest first, in pages: who, what, before and after.", access: .scope(.auditRead),
             parameters: [Self.kind, Self.key, Self.device, Self.actor, Self.from, Self.to, P.limit, PageCursor.parameter],
             responses: [
                 ResponseSpecification(

@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -14,7 +15,7 @@ struct CountController: Sendable {
 
     private var count: Route {
         Route(
-            .get, "/v1/devices:count", summary: "How many devices a query is true of, in all or by groups.",
+            .get, "/v1/devices:count", summary: "How many devices a query is true of, in all or by groups.", access: .scope(.devicesRead),
             parameters: [P.query, P.grouping, P.groups],
             responses: [
                 ResponseSpecification(

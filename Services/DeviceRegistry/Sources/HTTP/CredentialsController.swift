@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -31,6 +32,7 @@ struct CredentialsController: Sendable {
     private var issue: Route {
         Route(
             .post, "/v1/devices/{id}/credentials", summary: "Gives the device a secret, which is shown this once; those it has stay.",
+            access: .scope(.credentialsWrite),
             parameters: [P.device],
             requestBody: BodySpecification(
                 schema: .object([
@@ -63,6 +65,7 @@ struct CredentialsController: Sendable {
     private var list: Route {
         Route(
             .get, "/v1/devices/{id}/credentials", summary: "Credentials of the device, the newest first, without their secrets.",
+            access: .scope(.credentialsRead),
             parameters: [P.device],
             responses: [ResponseSpecification(schema: .object([.init("credentials", .array(Self.shape))]), help: "At most 1,000.")],
             errors: [.deviceUnknown, .unavailable]
@@ -76,7 +79,8 @@ struct CredentialsController: Sendable {
     private var revoke: Route {
         Route(
             .post, "/v1/devices/{id}/credentials/{credential}:revoke",
-            summary: "Revokes a credential: within a second the broker is told no.", parameters: [P.device, Self.credential],
+            summary: "Revokes a credential: within a second the broker is told no.", access: .scope(.credentialsWrite),
+            parameters: [P.device, Self.credential],
             responses: [ResponseSpecification(schema: Self.shape, help: "The credential, revoked now or before.")],
             errors: [.credentialUnknown, .unavailable]
         ) { context in

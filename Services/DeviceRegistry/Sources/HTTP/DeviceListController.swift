@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -23,7 +24,7 @@ struct DeviceListController: Sendable {
 
     private var list: Route {
         Route(
-            .get, "/v1/devices", summary: "Devices that fit all conditions, in pages.",
+            .get, "/v1/devices", summary: "Devices that fit all conditions, in pages.", access: .scope(.devicesRead),
             parameters: [
                 QueryParameters.query, Self.type, Self.lifecycle, Self.status, Self.labels, Self.parent, Self.prefix, Self.deleted, P.sort,
                 P.limit,

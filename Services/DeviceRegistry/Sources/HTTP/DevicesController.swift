@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -43,7 +44,8 @@ struct DevicesController: Sendable {
 
     private var create: Route {
         Route(
-            .post, "/v1/devices", summary: "Registers a device under the id in the body.", requestBody: Self.body,
+            .post, "/v1/devices", summary: "Registers a device under the id in the body.", access: .scope(.devicesWrite),
+            requestBody: Self.body,
             responses: [
                 ResponseSpecification(201, schema: Self.shape, help: "The device; `Location` and `ETag` tell where and which revision.")
             ],
@@ -66,6 +68,7 @@ struct DevicesController: Sendable {
     private var put: Route {
         Route(
             .put, "/v1/devices/{id}", summary: "Registers the device or replaces what a client may write of it.",
+            access: .scope(.devicesWrite),
             parameters: [P.device, Conditions.ifMatch, Conditions.ifNoneMatch], requestBody: Self.body,
             responses: [
                 ResponseSpecification(200, schema: Self.shape, help: "It was there; `ETag` tells whether the revision rose."),
@@ -88,7 +91,7 @@ struct DevicesController: Sendable {
 
     private var get: Route {
         Route(
-            .get, "/v1/devices/{id}", summary: "One device.", parameters: [P.device, Conditions.ifNoneMatch],
+            .get, "/v1/devices/{id}", summary: "One device.", access: .scope(.devicesRead), parameters: [P.device, Conditions.ifNoneMatch],
             responses: [
                 ResponseSpecification(schema: Self.shape, help: "The device; `ETag` is its revision."),
                 ResponseSpecification(304, contentType: nil, help: "It still is at the revision that `If-None-Match` names."),
@@ -107,6 +110,7 @@ struct DevicesController: Sendable {
     private var patch: Route {
         Route(
             .patch, "/v1/devices/{id}", summary: "Changes the members that a merge patch (RFC 7396) names; null removes one.",
+            access: .scope(.devicesWrite),
             parameters: [P.device, Conditions.ifMatch],
             requestBody: BodySpecification(contentType: Self.mergePatch, schema: .map(.any), limit: 131_072, help: "What to change."),
             responses: [ResponseSpecification(schema: Self.shape, help: "The device as it is now.")], errors: Self.changeErrors
@@ -121,6 +125,7 @@ struct DevicesController: Sendable {
     private var patchFacts: Route {
         Route(
             .patch, "/v1/devices/{id}/facts", summary: "Changes what the device reports about itself, by merge patch.",
+            access: .scopeOrDevice(.devicesWrite, parameter: "id"),
             parameters: [P.device, Conditions.ifMatch],
             requestBody: BodySpecification(contentType: Self.mergePatch, schema: .map(.any), limit: 131_072, help: "What to change."),
             responses: [ResponseSpecification(schema: Self.shape, help: "The device as it is now.")],
@@ -136,6 +141,7 @@ struct DevicesController: Sendable {
     private var delete: Route {
         Route(
             .delete, "/v1/devices/{id}", summary: "Deletes the device softly: its row and its id are kept until it is purged.",
+            access: .scope(.devicesWrite),
             parameters: [P.device, Conditions.ifMatch],
             responses: [ResponseSpecification(204, contentType: nil, help: "It is deleted, or was already.")],
             errors: [.deviceUnknown, .revisionMismatch, .unavailable]
@@ -150,6 +156,7 @@ struct DevicesController: Sendable {
     private var purge: Route {
         Route(
             .post, "/v1/devices/{id}:purge", summary: "Removes a deleted or retired device for good and frees its id.",
+            access: .scope(.devicesAdmin),
             parameters: [P.device, Conditions.ifMatch], responses: [ResponseSpecification(204, contentType: nil, help: "It is gone.")],
             errors: [.deviceUnknown, .revisionMismatch, .notDeleted, .hasChildren, .unavailable]
         ) { context in
@@ -162,7 +169,7 @@ struct DevicesController: Sendable {
 
     private func step(_ action: String, _ lifecycle: Lifecycle) -> Route {
         Route(
-            .post, "/v1/devices/{id}:\(action)", summary: "Makes the device \(lifecycle.rawValue).",
+            .post, "/v1/devices/{id}:\(action)", summary: "Makes the device \(lifecycle.rawValue).", access: .scope(.devicesWrite),
             parameters: [P.device, Conditions.ifMatch],
             responses: [ResponseSpecification(schema: Self.shape, help: "The device as it is now.")],
             errors: [.deviceUnknown, .revisionMismatch, .deleted, .lifecycleConflict, .unavailable]

@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -24,7 +25,7 @@ struct ExportController: Sendable {
 
     private var export: Route {
         Route(
-            .get, "/v1/devices:export", summary: "Devices as a file in the format of imports, ordered by id.",
+            .get, "/v1/devices:export", summary: "Devices as a file in the format of imports, ordered by id.", access: .scope(.devicesRead),
             parameters: [QueryParameters.query, Self.format],
             responses: BulkFormat.allCases.map {
                 ResponseSpecification(contentType: $0.contentType, help: "What a client may say of each device; an import reproduces it.")

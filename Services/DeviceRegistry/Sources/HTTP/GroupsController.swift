@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -27,7 +28,8 @@ struct GroupsController: Sendable {
 
     private var list: Route {
         Route(
-            .get, "/v1/groups", summary: "The groups, by name, in pages.", parameters: [Self.parent, P.limit, PageCursor.parameter],
+            .get, "/v1/groups", summary: "The groups, by name, in pages.", access: .scope(.devicesRead),
+            parameters: [Self.parent, P.limit, PageCursor.parameter],
             responses: [
                 ResponseSpecification(
                     schema: .object([.init("groups", .array(Self.shape)), .init("next", .oneOf([.string, .null]))]),
@@ -46,7 +48,8 @@ struct GroupsController: Sendable {
 
     private var get: Route {
         Route(
-            .get, "/v1/groups/{name}", summary: "One group.", parameters: [Self.name, Conditions.ifNoneMatch],
+            .get, "/v1/groups/{name}", summary: "One group.", access: .scope(.devicesRead),
+            parameters: [Self.name, Conditions.ifNoneMatch],
             responses: [
                 ResponseSpecification(schema: Self.shape, help: "The group; `ETag` is its revision."),
                 ResponseSpecification(304, contentType: nil, help: "It still is at the revision that `If-None-Match` names."),
@@ -59,7 +62,7 @@ struct GroupsController: Sendable {
 
     private var put: Route {
         Route(
-            .put, "/v1/groups/{name}", summary: "Makes the group or replaces what a client may write of it.",
+            .put, "/v1/groups/{name}", summary: "Makes the group or replaces what a client may write of it.", access: .scope(.devicesWrite),
             parameters: [Self.name, Conditions.ifMatch, Conditions.ifNoneMatch],
             requestBody: BodySpecification(schema: .object(Self.written), limit: 16_384, help: "The group."),
             responses: [
@@ -86,6 +89,7 @@ struct GroupsController: Sendable {
     private var delete: Route {
         Route(
             .delete, "/v1/groups/{name}", summary: "Removes a group in which no other lies; its devices stay.",
+            access: .scope(.devicesWrite),
             parameters: [Self.name, Conditions.ifMatch], responses: [ResponseSpecification(204, contentType: nil, help: "It is gone.")],
             errors: [.groupUnknown, .revisionMismatch, .groupInUse, .unavailable]
         ) { context in
@@ -98,7 +102,7 @@ struct GroupsController: Sendable {
 
     private var listMembers: Route {
         Route(
-            .get, "/v1/groups/{name}/members", summary: "The devices of a group, by id, in pages.",
+            .get, "/v1/groups/{name}/members", summary: "The devices of a group, by id, in pages.", access: .scope(.devicesRead),
             parameters: [Self.name, Self.recursive, P.limit, PageCursor.parameter],
             responses: [
                 ResponseSpecification(
@@ -125,6 +129,7 @@ struct GroupsController: Sendable {
     private var changeMembers: Route {
         Route(
             .post, "/v1/groups/{name}/members", summary: "Takes devices into a static group and out of it, all or none.",
+            access: .scope(.devicesWrite),
             parameters: [Self.name],
             requestBody: BodySpecification(
                 schema: .object([.init("add", .array(.string), isRequired: false), .init("remove", .array(.string), isRequired: false)]),

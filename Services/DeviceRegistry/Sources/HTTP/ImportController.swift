@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -39,6 +40,7 @@ struct ImportController: Sendable {
     private var take: Route {
         Route(
             .post, "/v1/devices:import", summary: "Makes and changes devices from a file, each row on its own.",
+            access: .scope(.devicesAdmin),
             parameters: [Self.mode, Self.dryRun, Self.detail, Self.resultFormat],
             requestBody: BodySpecification(
                 contentType: BulkFormat.csv.contentType, limit: 1 << 30, patience: .seconds(300),

@@ -1,3 +1,4 @@
+import AccessTokens
 import HTTPKit
 import HTTPServer
 import JSON
@@ -14,7 +15,7 @@ struct ImportsController: Sendable {
 
     private var state: Route {
         Route(
-            .get, "/v1/imports/{id}", summary: "What became of an import.", parameters: [Self.id],
+            .get, "/v1/imports/{id}", summary: "What became of an import.", access: .scope(.devicesAdmin), parameters: [Self.id],
             responses: [
                 ResponseSpecification(
                     schema: .object([
@@ -29,6 +30,7 @@ struct ImportsController: Sendable {
     private var failed: Route {
         Route(
             .get, "/v1/imports/{id}/failed", summary: "The rows of an import that were refused, as a file to mend and send again.",
+            access: .scope(.devicesAdmin),
             parameters: [Self.id],
             responses: BulkFormat.allCases.map {
                 ResponseSpecification(

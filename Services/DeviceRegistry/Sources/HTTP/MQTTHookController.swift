@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -20,6 +21,7 @@ struct MQTTHookController: Sendable {
     private var auth: Route {
         Route(
             .post, "/v1/mqtt/auth", summary: "Whether a client may connect (EMQX's HTTP authentication); answered from memory.",
+            access: .scope(.mqttAuth),
             requestBody: BodySpecification(
                 schema: .object([
                     .init("username", Self.text, isRequired: false), .init("clientid", Self.text, isRequired: false),
@@ -46,6 +48,7 @@ struct MQTTHookController: Sendable {
     private var acl: Route {
         Route(
             .post, "/v1/mqtt/acl", summary: "Whether a client may publish or subscribe (EMQX's HTTP authorisation); answered from memory.",
+            access: .scope(.mqttAuth),
             requestBody: BodySpecification(
                 schema: .object([
                     .init("username", Self.text, isRequired: false), .init("clientid", Self.text, isRequired: false),

@@ -86,6 +86,6 @@ enum RegistryParameters {
 }
 
 extension RequestContext {
-    /// Who asks. Without access control nobody is known.
-    func author(_ action: String) -> Author { Author(actor: "anonymous", action: action, requestID: requestID) }
+    /// Who asks.
+    func author(_ action: String) -> Author { Author(actor: principal.name, action: action, requestID: requestID) }
 }

@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -28,7 +29,8 @@ struct TypesController: Sendable {
 
     private var list: Route {
         Route(
-            .get, "/v1/types", summary: "The device types, by name, in pages.", parameters: [P.limit, PageCursor.parameter],
+            .get, "/v1/types", summary: "The device types, by name, in pages.", access: .scope(.devicesRead),
+            parameters: [P.limit, PageCursor.parameter],
             responses: [
                 ResponseSpecification(
                     schema: .object([.init("types", .array(Self.shape)), .init("next", .oneOf([.string, .null]))]),
@@ -45,7 +47,8 @@ struct TypesController: Sendable {
 
     private var get: Route {
         Route(
-            .get, "/v1/types/{name}", summary: "One device type.", parameters: [Self.name, Conditions.ifNoneMatch],
+            .get, "/v1/types/{name}", summary: "One device type.", access: .scope(.devicesRead),
+            parameters: [Self.name, Conditions.ifNoneMatch],
             responses: [
                 ResponseSpecification(schema: Self.shape, help: "The type; `ETag` is its revision."),
                 ResponseSpecification(304, contentType: nil, help: "It still is at the revision that `If-None-Match` names."),
@@ -60,7 +63,7 @@ struct TypesController: Sendable {
 
     private var put: Route {
         Route(
-            .put, "/v1/types/{name}", summary: "Makes the type or replaces its profile.",
+            .put, "/v1/types/{name}", summary: "Makes the type or replaces its profile.", access: .scope(.devicesAdmin),
             parameters: [Self.name, Conditions.ifMatch, Conditions.ifNoneMatch],
             requestBody: BodySpecification(
                 schema: .object(Self.profile), limit: 131_072,
@@ -88,6 +91,7 @@ struct TypesController: Sendable {
     private var patch: Route {
         Route(
             .patch, "/v1/types/{name}", summary: "Changes the members that a merge patch (RFC 7396) names; null gives the default.",
+            access: .scope(.devicesAdmin),
             parameters: [Self.name, Conditions.ifMatch],
             requestBody: BodySpecification(
                 contentType: "application/merge-patch+json", schema: .map(.any), limit: 131_072, help: "What to change."),
@@ -106,7 +110,8 @@ struct TypesController: Sendable {
 
     private var delete: Route {
         Route(
-            .delete, "/v1/types/{name}", summary: "Removes a type that no device is of.", parameters: [Self.name, Conditions.ifMatch],
+            .delete, "/v1/types/{name}", summary: "Removes a type that no device is of.", access: .scope(.devicesAdmin),
+            parameters: [Self.name, Conditions.ifMatch],
             responses: [ResponseSpecification(204, contentType: nil, help: "It is gone.")],
             errors: [.typeUnknown, .revisionMismatch, .typeInUse, .typeBuiltIn, .unavailable]
         ) { context in

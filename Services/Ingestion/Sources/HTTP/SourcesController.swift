@@ -1,3 +1,4 @@
+internal import AccessTokens
 internal import Domain
 internal import HTTPKit
 internal import HTTPServer
@@ -11,7 +12,7 @@ struct SourcesController {
         let (sources, now) = (sources, now)
         return [
             Route(
-                .get, "/v1/sources", summary: "State and counters of every MQTT connection.",
+                .get, "/v1/sources", summary: "State and counters of every MQTT connection.", access: .scope(.operationsRead),
                 responses: [ResponseSpecification(schema: Self.schema, help: "One entry per connection, in their order.")]
             ) { _ in .json(Self.render(sources, now: now())) }
         ]

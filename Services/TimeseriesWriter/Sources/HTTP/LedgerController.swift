@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -13,6 +14,7 @@ struct LedgerController: Sendable {
     private var ledger: Route {
         Route(
             .get, "/v1/ledger/{id}", summary: "Per stream of a device: received ranges, gaps, duplicates.",
+            access: .scopeOrDevice(.telemetryRead, parameter: "id"),
             parameters: [P.device, P.streamLimit, PageCursor.parameter],
             responses: [
                 ResponseSpecification(

@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -10,7 +11,7 @@ struct QueryController: Sendable {
 
     private var query: Route {
         Route(
-            .post, "/v1/query", summary: "Samples, aggregates or gaps of many series at once.",
+            .post, "/v1/query", summary: "Samples, aggregates or gaps of many series at once.", access: .scope(.telemetryRead),
             requestBody: BodySpecification(
                 schema: Self.schema, limit: 1 << 20, help: "Which series, which window, and what is wanted of them."),
             responses: [

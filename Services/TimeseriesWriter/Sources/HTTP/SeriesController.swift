@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 import HTTPKit
 import HTTPServer
@@ -14,6 +15,7 @@ struct SeriesController: Sendable {
     private var series: Route {
         Route(
             .get, "/v1/devices/{id}/series", summary: "The series of a device: metric, unit, time of the latest sample.",
+            access: .scope(.telemetryRead),
             parameters: [P.device, P.pageLimit, PageCursor.parameter],
             responses: [ResponseSpecification(schema: .any, help: "Series by metric and unit; `next` is null on the last page.")],
             errors: [.deviceUnknown, .invalidCursor]
@@ -27,6 +29,7 @@ struct SeriesController: Sendable {
     private var latest: Route {
         Route(
             .get, "/v1/devices/{id}/latest", summary: "The sample with the greatest event time of each series of a device.",
+            access: .scope(.telemetryRead),
             parameters: [P.device, P.pageLimit, PageCursor.parameter],
             responses: [ResponseSpecification(schema: .any, help: "Latest samples by metric and unit; `next` is null on the last page.")],
             errors: [.deviceUnknown, .invalidCursor]
@@ -44,6 +47,7 @@ struct SeriesController: Sendable {
     private var samples: Route {
         Route(
             .get, "/v1/devices/{id}/series/{metric}", summary: "Samples of one series in order of time, aggregates of them, or gaps.",
+            access: .scope(.telemetryRead),
             parameters: [
                 P.device, P.metric, P.unit, P.from, P.to, P.every, P.zone, P.aggregates, P.fill, P.gaps, P.limit, PageCursor.parameter,
                 P.format,

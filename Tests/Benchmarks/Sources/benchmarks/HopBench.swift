@@ -80,7 +80,8 @@ struct HopBench {
             let program = try Program(
                 "ingestion", ingestion,
                 [
-                    "--mqtt.port", port, "--kafka.bootstrap", servers.bootstrap, "--http.port", "\(httpPort)", "--mqtt.client-id", "hop",
+                    "--mqtt.port", port, "--kafka.bootstrap", servers.bootstrap, "--auth", "off", "--http.port", "\(httpPort)",
+                    "--mqtt.client-id", "hop",
                     "--mqtt.session-expiry", "1s", "--identity", "open",
                 ] + (options["--settings"]?.split(separator: " ").map(String.init) ?? []), folder: servers.folder)
             try program.waitFor("subscribed") { program.output.contains("\"subscribed\"") }

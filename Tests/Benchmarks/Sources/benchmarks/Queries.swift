@@ -53,7 +53,8 @@ private struct Queries {
         let ingestion = try Program(
             "ingestion", "\(binaries)/ingestion",
             [
-                "--identity", "open", "--mqtt.port", "\(servers.mqttPort)", "--kafka.bootstrap", servers.bootstrap, "--http.port", "38081",
+                "--identity", "open", "--auth", "off", "--mqtt.port", "\(servers.mqttPort)", "--kafka.bootstrap", servers.bootstrap,
+                "--http.port", "38081",
                 "--mqtt.client-id",
                 "q",
             ],
@@ -88,7 +89,8 @@ private struct Queries {
         let writer = try Program(
             "writer", writerBinary,
             [
-                "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--http.port", "\(httpPort)", "--seal.interval",
+                "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--auth", "off", "--http.port", "\(httpPort)",
+                "--seal.interval",
                 "1s",
             ], folder: servers.folder)
         try writer.waitFor("listening") { writer.output.contains("\"listening\"") }

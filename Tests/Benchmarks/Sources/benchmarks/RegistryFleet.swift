@@ -17,7 +17,7 @@ final class RegistryFleet {
         registry = try Program(
             "device-registry", "\(binaries)/device-registry",
             [
-                "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--http.port", "\(port)",
+                "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--auth", "off", "--http.port", "\(port)",
                 "--postgres.timeout", "120s",
             ], folder: servers.folder)
         let database = database

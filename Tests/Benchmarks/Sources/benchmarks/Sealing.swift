@@ -145,7 +145,8 @@ private struct Sealing {
         let service = try Program(
             "timeseries-writer", writer,
             [
-                "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--http.port", "\(Self.httpPort)",
+                "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--auth", "off", "--http.port",
+                "\(Self.httpPort)",
                 "--seal.interval", "1h", "--seal.allowance", allowance,
             ], folder: servers.folder)
         defer { service.end() }

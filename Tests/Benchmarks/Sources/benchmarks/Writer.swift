@@ -51,7 +51,7 @@ private struct Writer {
     func run() throws {
         let program = try Program(
             "timeseries-writer", service,
-            ["--postgres.url", database.url, "--kafka.bootstrap", servers.bootstrap, "--http.port", "\(Self.httpPort)"],
+            ["--postgres.url", database.url, "--kafka.bootstrap", servers.bootstrap, "--auth", "off", "--http.port", "\(Self.httpPort)"],
             folder: servers.folder)
         defer { program.end() }
         try program.waitFor("partitions assigned") { program.output.contains("partitions assigned") }

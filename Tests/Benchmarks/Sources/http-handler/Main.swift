@@ -13,7 +13,7 @@ enum Main {
     static func main() async throws {
         let logger = Logger(label: "http-handler")
         let metrics = MetricsRegistry()
-        let router = try Router([latest], logger: logger, metrics: metrics)
+        let router = try Router([latest], access: .off(logger: logger), logger: logger, metrics: metrics)
         let server = HTTPServer(configuration: HTTPServerConfiguration(), logger: logger, metrics: metrics) {
             await router.respond(to: $0)
         }
@@ -25,7 +25,7 @@ enum Main {
 
     private static var latest: Route {
         Route(
-            .get, "/v1/devices/{id}/latest", summary: "One sample.", parameters: [device],
+            .get, "/v1/devices/{id}/latest", summary: "One sample.", access: .open, parameters: [device],
             responses: [ResponseSpecification(help: "The sample.")]
         ) { context in
             let device = try context.value(Self.device)
