@@ -44,27 +44,3 @@ enum LoopbackSocket {
         set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
     }
 }
-
-/// `GET` over a connection of its own, as cheap as can be: fault runs ask for metrics many times a second.
-/// - Returns: nil when nothing answers within `seconds`.
-public func plainGet(_ port: Int, _ path: String, within seconds: Int = 5) -> (status: Int, body: String)? {
-    guard let descriptor = LoopbackSocket.connect(to: port) else { return nil }
-    defer { close(descriptor) }
-    var timeout = timeval(tv_sec: seconds, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-    let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
-    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return nil }
-    var answer: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = recv(descriptor, &chunk, chunk.count, 0)
-        if count < 0 { return nil }
-        if count == 0 { break }
-        answer += chunk[..<count]
-    }
-    let text = String(decoding: answer, as: UTF8.self)
-    guard let head = text.range(of: "\r\n\r\n"),
-        let status = text.split(separator: " ", maxSplits: 2).dropFirst().first.flatMap({ Int($0) })
-    else { return nil }
-    return (status, String(text[head.upperBound...]))
-}
