@@ -73,13 +73,11 @@ let targets: [Target] =
         "DeviceRegistry", folder: "DeviceRegistry", executable: "device-registry",
         [
             "AccessTokens", "Crypto", "Domain", "Files", "FaultPoints", "JSON", "Logging", "Metrics", "Spelling", "Wire", "KafkaClient",
-            "PostgresClient", "HTTPServer",
-            "HTTPKit",
-            "ServiceKit",
+            "MQTTClient", "PostgresClient", "HTTPServer", "HTTPKit", "ServiceKit",
         ],
         resources: [
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql"),
-            .embedInCode("Migrations/m0003_credentials.sql"),
+            .embedInCode("Migrations/m0003_credentials.sql"), .embedInCode("Migrations/m0004_certificates.sql"),
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",
@@ -127,7 +125,7 @@ let targets: [Target] =
                 "AccessTokens", "Crypto", "DeviceRegistry", "JSON", "PostgresClient", "Wire", "Domain", "Logging", "Metrics", "ServiceKit",
                 "HTTPKit", "TestSupport",
             ]),
-        tests("MartletToolTests", ["MartletTool", "AccessTokens", "Crypto", "JSON", "Wire", "Domain", "TestSupport"]),
+        tests("MartletToolTests", ["MartletTool", "AccessTokens", "Crypto", "Files", "JSON", "Wire", "Domain", "TestSupport"]),
         tests(
             "Integration",
             [

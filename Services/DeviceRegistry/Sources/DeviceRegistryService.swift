@@ -14,7 +14,7 @@ public enum DeviceRegistryService {
 
     public static let blueprint = ServiceBlueprint(
         name: "device-registry", summary: "knows the devices, their types and groups, and tells all services through Kafka",
-        httpPort: httpPort, keys: DeviceRegistryKeys.table + CredentialKeys.table + MQTTKeys.table
+        httpPort: httpPort, keys: DeviceRegistryKeys.table + CredentialKeys.table + MQTTKeys.table + CertificateKeys.table
     ) { reader, context in
         let config = DeviceRegistryConfig(reader, name: context.name)
         let pool = PostgresPool(config.pool)
@@ -30,14 +30,15 @@ public enum DeviceRegistryService {
         let publisher = OutboxPublisher(
             config: config, metrics: OutboxMetrics(context.metrics), devices: DeviceGauges(context.metrics), status: status, wake: wake,
             clientMetrics: context.metrics, logger: context.logger(for: "publisher"))
+        let certificates = try CertificateParts(reader, config, context, database, status)
         return ServiceParts(
             services: [
                 DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
                 identity.follower(
                     config.postgresURL, status, AccessViewMetrics(context.metrics), context.logger(for: "access-view")),
-            ],
+            ] + certificates.services,
             routes: routes(database, limits: config.imports, now: context.now)
-                + identity.routes(database, context.logger(for: "mqtt")),
+                + identity.routes(database, context.logger(for: "mqtt")) + certificates.controller.routes,
             readiness: [
                 ReadinessCheck("database") {
                     guard status.isMigrated else { return .notReady("the schema is not migrated yet") }

@@ -17,7 +17,7 @@ public enum Martlet {
         ],
         subcommands: [
             SimulateCommand.command, VerifyCommand.command, TailCommand.command, PublishCommand.command, TopicsCommand.command,
-            TokensCommand.command, KeysCommand.command, BenchCommand.command, completion,
+            TokensCommand.command, KeysCommand.command, PKICommand.command, BenchCommand.command, completion,
         ])
 
     private static let completion: Command = Command(

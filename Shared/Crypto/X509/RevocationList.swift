@@ -9,6 +9,8 @@ public struct Revocation: Sendable, Hashable {
         case affiliationChanged = 3
         case superseded = 4
         case cessationOfOperation = 5
+        /// Until further notice.
+        case certificateHold = 6
         case privilegeWithdrawn = 9
     }
 

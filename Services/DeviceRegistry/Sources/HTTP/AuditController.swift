@@ -12,8 +12,10 @@ struct AuditController: Sendable {
     var routes: RouteCollection { [list] }
 
     private typealias P = RegistryParameters
-    private static let kind = Parameter.choice("kind", of: ["device", "type", "group", "member", "credential"], help: "What was changed.")
-        .optional
+    private static let kind = Parameter.choice(
+        "kind", of: ["device", "type", "group", "member", "credential", "certificate"], help: "What was changed."
+    )
+    .optional
     private static let key = Parameter.string("key", maxLength: 128, help: "Id or name of what was changed.").optional
     private static let device = P.device("device", in: .query, help: "Changes of this device, as `kind=device&key=`.").optional
     private static let actor = Parameter.string("actor", maxLength: 256, help: "Who changed it.").optional
