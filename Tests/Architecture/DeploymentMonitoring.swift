@@ -35,13 +35,32 @@ struct DeploymentMonitoring {
 struct DeploymentBroker {
     let text: String
 
-    func problems() -> [String] {
-        var settings: [String: [String]] = [:]
-        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
-            if words.count == 2 { settings[words[0], default: []].append(words[1]) }
-        }
+    private var settings: [String: [String]] {
+        text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ", maxSplits: 1).map(String.init) }
+            .reduce(into: [:]) { settings, words in
+                if words.count == 2 { settings[words[0], default: []].append(words[1]) }
+            }
+    }
+
+    /// Of the devices' listener, devices.conf.
+    func listenerProblems() -> [String] {
+        let settings = settings
         var findings = Findings()
+        let wanted = [
+            ("require_certificate", "true", "lets in who has no certificate"), ("allow_anonymous", "false", "lets in who has no name"),
+            ("use_identity_as_username", "true", "believes the name that a client gives"),
+            ("use_username_as_clientid", "true", "the registry could not end a device's connection"),
+            ("crlfile", "/mosquitto/pki/crl.pem", "does not know who is revoked"),
+            ("acl_file", "/mosquitto/config/devices.acl", "lets a device write everywhere"),
+        ]
+        for (name, value, otherwise) in wanted { findings.expect(settings[name] == [value], "devices.conf: \(otherwise)") }
+        return findings.problems
+    }
+
+    func problems() -> [String] {
+        let settings = settings
+        var findings = Findings()
+        findings.expect(settings["per_listener_settings"] == ["true"], "mosquitto.conf: one set of rules for all listeners")
         findings.expect(
             Int(settings["max_inflight_messages"]?.first ?? "") ?? 20 >= 2000,
             "mosquitto.conf: max_inflight_messages below a batch of 2,000")

@@ -149,11 +149,24 @@ import Testing
         #expect(DeploymentBroker(text: try DeploymentFacts.text("deploy/mosquitto/mosquitto.conf")).problems() == [])
     }
 
+    @Test func devicesAreWhoTheirCertificatesSay() throws {
+        #expect(DeploymentBroker(text: try DeploymentFacts.text("deploy/mosquitto/devices.conf")).listenerProblems() == [])
+    }
+
+    @Test(arguments: [
+        "require_certificate true", "use_identity_as_username true", "use_username_as_clientid true", "crlfile /mosquitto/pki/crl.pem",
+        "acl_file /mosquitto/config/devices.acl", "allow_anonymous false",
+    ])
+    func listenerChecksCanFail(_ line: String) throws {
+        let text = try altered("deploy/mosquitto/devices.conf", "\n\(line)\n", "\n")
+        #expect(DeploymentBroker(text: text).listenerProblems().count == 1)
+    }
+
     @Test(arguments: [
         ("max_inflight_messages 2000", "max_inflight_messages 20"), ("max_queued_messages 0", "max_queued_messages 1000"),
         ("set_tcp_nodelay true", "set_tcp_nodelay false"), ("max_packet_size 1000000", "max_packet_size 2000000"),
-        ("persistence true", "persistence false"),
-        ("log_dest stdout", "message_size_limit 1000"),
+        ("persistence true", "persistence false"), ("per_listener_settings true", "per_listener_settings false"),
+        ("log_dest stderr", "message_size_limit 1000"),
     ])
     func brokerChecksCanFail(_ passage: String, _ replacement: String) throws {
         let text = try altered("deploy/mosquitto/mosquitto.conf", passage, replacement)

@@ -34,7 +34,7 @@ public enum IngestionKeys {
     public static let clientID = ConfigKey(
         "mqtt.client-id", default: "",
         help:
-            "Stable per replica: the broker finds the session by it. Empty: martlet-ingestion-<host name>. “-<n>” is appended per connection."
+            "Stable per replica: the broker finds the session by it. Empty: martlet/ingestion/<host name>; no device's id holds a slash, so none takes its session. “-<n>” is appended per connection."
     )
     public static let keepAlive = ConfigKey(
         "mqtt.keepalive", default: Duration.seconds(60), in: .seconds(5) ... .seconds(3_600),
@@ -130,7 +130,7 @@ struct IngestionConfig: Sendable {
         mqttPort = reader[IngestionKeys.mqttPort]
         deliveryGrace = reader[StandardKeys.shutdownGrace] * 3 / 4
         let clientID = reader[IngestionKeys.clientID]
-        clientIDBase = clientID.isEmpty ? "martlet-ingestion-\(hostName())" : clientID
+        clientIDBase = clientID.isEmpty ? "martlet/ingestion/\(hostName())" : clientID
         guard connections == 1 || spread == .topics || !reader[IngestionKeys.shareGroup].isEmpty else {
             throw ConfigError(
                 key: IngestionKeys.shareGroup.name,

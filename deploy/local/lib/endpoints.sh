@@ -55,7 +55,7 @@ endpoints_print() {
     if [[ ${MARTLET_AUTH:-off} == on ]]; then access="on: every call needs a token, curl -H \"Authorization: Bearer \$token\" …"; fi
     cat <<TEXT
 
-  MQTT                $(endpoint_url mosquitto)
+  MQTT                $(endpoint_url mosquitto), with certificates mqtts://127.0.0.1:$(state_get mosquitto-tls.port)
   Kafka               $(endpoint_url kafka) ($(state_get kafka.kind))
   ingestion           $ingestion   /v1/sources /metrics /readyz /openapi.json
   timeseries-writer   $writer   /v1/devices/{id}/latest /metrics /readyz /openapi.json
@@ -70,6 +70,11 @@ endpoints_print() {
     curl -s $writer/v1/devices/pump-7/latest
     curl -s '$writer/v1/devices/pump-7/series/temperature?from=-1h'
     curl -s -X PUT $registry/v1/devices/pump-7 --json '{"type":"sensor","name":"Pump 7","labels":{"site":"north"}}'
+    # A device with a certificate of its own; revoked, it is off within seconds:
+    openssl req -new -newkey ed25519 -nodes -keyout pump-7.key -out pump-7.csr -subj /CN=pump-7
+    curl -s '$registry/v1/devices/pump-7/certificates?format=pem' -H 'Content-Type: application/x-pem-file' --data-binary @pump-7.csr >pump-7.pem
+    mosquitto_pub -h localhost -p $(state_get mosquitto-tls.port) -V 5 --cafile $pki_authority/ca.pem --cert pump-7.pem --key pump-7.key -q 1 -t sensor/pump-7/telemetry -m '{"type":"temperature","value":22}'
+    curl -s -X POST "$registry/v1/devices/pump-7/certificates/\$(openssl x509 -in pump-7.pem -noout -serial | cut -d= -f2):revoke?reason=key_compromise"
     $binaries/martlet tail telemetry --kafka $(endpoint_url kafka) --device pump-7
     $repository/deploy/local/status
 

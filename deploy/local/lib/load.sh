@@ -20,6 +20,8 @@ source "$lib/toolchain.sh"
 source "$lib/postgres.sh"
 # shellcheck source=redis.sh
 source "$lib/redis.sh"
+# shellcheck source=pki.sh
+source "$lib/pki.sh"
 # shellcheck source=mosquitto.sh
 source "$lib/mosquitto.sh"
 # shellcheck source=kafka.sh

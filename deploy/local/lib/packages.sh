@@ -5,7 +5,7 @@
 packages_build=(libpq-dev librdkafka-dev libmosquitto-dev libmicrohttpd-dev libgnutls28-dev libssl-dev)
 # Servers and the programs that the scripts and their examples call.
 packages_servers=(postgresql-15 redis-server mosquitto)
-packages_tools=(mosquitto-clients redis-tools curl iproute2 procps python3)
+packages_tools=(mosquitto-clients redis-tools curl openssl iproute2 procps python3)
 
 packages_ensure() {
     local -a wanted=("${packages_build[@]}" "${packages_servers[@]}" "${packages_tools[@]}") missing=()
