@@ -6,7 +6,7 @@ final class Stack: Sendable {
     let folder: URL
     let kafka: KafkaServer
     let postgres: PostgresServer
-    let mosquitto: MosquittoServer
+    let mosquitto: ShippedBroker
     let postgresURL: String
     let ingestion: RunningService
     let writer: RunningService
@@ -22,8 +22,7 @@ final class Stack: Sendable {
         let topics = ["telemetry": 12, "device-events": 12, "dead-letters": 12, "registry.devices": 12, "registry.types": 1]
         kafka = try await KafkaServer(topics: embedded ? topics : [:])
         postgres = try await PostgresServer(durable: true)
-        mosquitto = try await MosquittoServer(persistent: true, logsPackets: false)
-        try await mosquitto.start()
+        mosquitto = try await ShippedBroker()
         postgresURL = try postgres.makeDatabase()
         let common = ["MARTLET_KAFKA_BOOTSTRAP": kafka.bootstrap, "MARTLET_SHUTDOWN_GRACE": "20s"]
         ingestion = try RunningService(
@@ -32,7 +31,8 @@ final class Stack: Sendable {
         writer = try RunningService(
             "timeseries-writer", folder: folder, environment: common.merging(["MARTLET_POSTGRES_URL": postgresURL]) { $1 })
         registry = try RunningService(
-            "device-registry", folder: folder, environment: common.merging(["MARTLET_POSTGRES_URL": postgresURL]) { $1 })
+            "device-registry", folder: folder,
+            environment: common.merging(mosquitto.registryEnvironment) { $1 }.merging(["MARTLET_POSTGRES_URL": postgresURL]) { $1 })
         if !embedded {
             let created = try await martlet("topics", "create", "--kafka", kafka.bootstrap)
             guard created.code == 0 else { throw SupportError("martlet topics create: \(created.errors)") }
