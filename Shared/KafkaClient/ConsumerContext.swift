@@ -97,6 +97,8 @@ final class ConsumerContext: ClientContext, @unchecked Sendable {
         forgetPlaces()
         incidents.removeAll()
         if !known.isEmpty { owner?.partitionsRevoked(known, lost: lost) }
+        // Whoever goes back to a stored offset just before a revocation has only just assigned them.
+        settle(client)
         rd_kafka_assign(client, nil)
     }
 

@@ -61,6 +61,28 @@ struct GroupTests {
         #expect(owner.events == [.assigned([zero]), .revoked([zero], lost: true), .assigned([zero])])
     }
 
+    /// A sink that has just learnt that others have written for it goes back to its stored offsets, and the next poll takes the partitions
+    /// away.
+    @Test func partitionsPlacedAnewMayGoAtOnce() throws {
+        let mock = try MockCluster(topics: ["t": 12])
+        let producer = try KafkaProducer(mock.configuration())
+        for index in 0..<120 { try producer.enqueue("\(index)", to: "t", tag: UInt64(index)) }
+        try #require(try producer.reports(120).values.allSatisfy { $0 == nil })
+        let owner = RecordingOwner()
+        let consumer = try KafkaConsumer(
+            mock.configuration(extra: ["heartbeat.interval.ms": "100"]), group: "g", topics: ["t"], owner: owner)
+        for _ in 0..<2 {
+            _ = try consumer.texts(120)
+            mock.fail(.heartbeat, with: [RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID])
+            let before = owner.events.count
+            while owner.events.count == before {
+                try consumer.restart(at: Dictionary(uniqueKeysWithValues: consumer.assignment.map { ($0, 0) }))
+                try consumer.poll(max: 1, timeout: .zero) { _ in }
+            }
+        }
+        #expect(Set(try consumer.texts(120)) == Set((0..<120).map { "\($0)" }))
+    }
+
     @Test func slowBatchLeavesTheGroupSaysSoAndComesBack() throws {
         let mock = try filled(3)
         let owner = RecordingOwner()
