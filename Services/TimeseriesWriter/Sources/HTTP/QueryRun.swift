@@ -22,7 +22,9 @@ struct QueryRun: Sendable {
         (shape, series, extent) = (query.shape, query.series, query.extent)
         ids = series.map(\.id)
         let fields = shape.fields
-        cursors = query.plan.stretches.map { StretchCursor($0, query.extent, fields) }
+        var readsAhead = true
+        if case .samples = query.shape.rows { readsAhead = false }
+        cursors = query.plan.stretches.map { StretchCursor($0, query.extent, fields, readsAhead: readsAhead) }
         fold = SeriesFold(shape)
     }
 
@@ -38,6 +40,7 @@ struct QueryRun: Sendable {
     }
 
     private mutating func write(_ writer: HTTPBodyWriter) async throws {
+        defer { for cursor in cursors { cursor.cancel() } }
         for (index, one) in series.enumerated() {
             answer.begin(one)
             for cursor in cursors.indices { try await drain(cursor, index, writer) }
@@ -76,7 +79,7 @@ struct QueryRun: Sendable {
         let query = PointQuery(series: [ids[index]], from: stretch.from, to: stretch.to, extent: extent)
         var place: SeriesPlace? = SeriesPlace(series: 0, time: stretch.from)
         while let here = place {
-            let page = try await answering { try await query.page(reader, at: here, limit: StretchCursor.pageRows) }
+            let page = try await answering { try await query.page(reader, at: here, limit: StretchPage.points) }
             for point in page.rows { _ = fold.add(point, &answer) }
             try await flush(writer, over: Self.chunk)
             place = page.next

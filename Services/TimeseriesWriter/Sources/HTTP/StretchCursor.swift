@@ -2,9 +2,9 @@ import Domain
 
 /// Reads one stretch of the plan for all series of the query, page by page, in the order of the series.
 struct StretchCursor: Sendable {
-    /// Rows of one page: what a query holds of each stretch.
-    static let pageRows = 4_000
     private static let mostSeriesAtOnce = 1_000
+    /// Samples of a sweep, in pages: what a series holds may change from one to the next.
+    private static let pagesPerSweep = 6
 
     /// Why no further row is at hand.
     enum Pause {
@@ -19,6 +19,8 @@ struct StretchCursor: Sendable {
     let stretch: QueryStretch
     private let extent: SealedExtent
     private let fields: StateFields
+    private let readsAhead: Bool
+    private var ahead: (place: SeriesPlace, page: Task<StretchPage, any Error>)?
     private var points: [PointRow] = []
     private var states: [StateRow] = []
     private var next = 0
@@ -26,14 +28,16 @@ struct StretchCursor: Sendable {
     private var place: SeriesPlace?
     /// Series whose samples fill about a page, as far as is known of those before.
     private var seriesAtOnce = 16
+    private var seriesPerSweep = 0
     /// Of the series at hand, those that are still to come first.
     private var holes: [QueryStretch] = []
     private var holesOf: Int?
     /// States that begin before it lie in a hole.
     private var passed = Int64.min
 
-    init(_ stretch: QueryStretch, _ extent: SealedExtent, _ fields: StateFields) {
-        (self.stretch, self.extent, self.fields) = (stretch, extent, fields)
+    /// - Parameter readsAhead: the page after the one at hand is read meanwhile; for answers that leave nothing out.
+    init(_ stretch: QueryStretch, _ extent: SealedExtent, _ fields: StateFields, readsAhead: Bool) {
+        (self.stretch, self.extent, self.fields, self.readsAhead) = (stretch, extent, fields, readsAhead)
         place = SeriesPlace(series: 0, time: stretch.from)
     }
 
@@ -84,20 +88,72 @@ struct StretchCursor: Sendable {
             return
         }
         next = 0
-        if let tier = stretch.tier {
-            let query = StateQuery(series: ids, tier: tier, from: stretch.from, to: stretch.to, fields: fields)
-            let page = try await query.page(reader, at: place, limit: Self.pageRows)
-            (states, self.place) = (page.rows, page.next)
-        } else {
-            let query = PointQuery(series: ids, from: stretch.from, to: stretch.to, extent: extent, seriesAtOnce: seriesAtOnce)
-            let page = try await query.page(reader, at: place, limit: Self.pageRows)
-            (points, self.place) = (page.rows, page.next)
-            adapt(to: page.rows.count, of: (page.next?.series ?? ids.count) - place.series)
+        let page = try await page(reader, ids, at: place)
+        (points, states, self.place) = (page.points, page.states, page.next)
+        if stretch.tier == nil { adapt(to: page.points.count, of: (page.next?.series ?? ids.count) - place.series) }
+        if readsAhead, let next = page.next, next.series < ids.count {
+            let request = request
+            ahead = (next, Task { try await request.read(reader, ids, at: next) })
         }
     }
 
+    /// The one that is being read already, if it begins there.
+    private mutating func page(_ reader: SampleReader, _ ids: [Int32], at place: SeriesPlace) async throws -> StretchPage {
+        defer { ahead = nil }
+        guard let ahead, ahead.place == place else {
+            cancel()
+            return try await request.read(reader, ids, at: place)
+        }
+        return try await withTaskCancellationHandler {
+            try await ahead.page.value
+        } onCancel: {
+            ahead.page.cancel()
+        }
+    }
+
+    /// Ends what is being read ahead.
+    func cancel() { ahead?.page.cancel() }
+
+    private var request: StretchPage.Request {
+        StretchPage.Request(stretch: stretch, extent: extent, fields: fields, seriesAtOnce: seriesAtOnce, seriesPerSweep: seriesPerSweep)
+    }
+
     private mutating func adapt(to rows: Int, of series: Int) {
-        let fitting = Self.pageRows * max(1, series) / max(1, rows)
+        let fitting = StretchPage.points * max(1, series) / max(1, rows)
         seriesAtOnce = max(1, min(fitting, 4 * seriesAtOnce, Self.mostSeriesAtOnce))
+        seriesPerSweep = min(Self.pagesPerSweep * seriesAtOnce, Self.mostSeriesAtOnce)
+    }
+}
+
+/// What a query holds of each stretch, once more while it reads ahead.
+struct StretchPage: Sendable {
+    /// About so many.
+    static let points = 4_000
+    private static let states = 12_000
+
+    var points: [PointRow] = []
+    var states: [StateRow] = []
+    /// Nil at the end.
+    var next: SeriesPlace?
+
+    struct Request: Sendable {
+        let stretch: QueryStretch
+        let extent: SealedExtent
+        let fields: StateFields
+        let seriesAtOnce: Int
+        let seriesPerSweep: Int
+
+        func read(_ reader: SampleReader, _ ids: [Int32], at place: SeriesPlace) async throws -> StretchPage {
+            if let tier = stretch.tier {
+                let query = StateQuery(series: ids, tier: tier, from: stretch.from, to: stretch.to, fields: fields)
+                let page = try await query.page(reader, at: place, limit: StretchPage.states)
+                return StretchPage(states: page.rows, next: page.next)
+            }
+            let query = PointQuery(
+                series: ids, from: stretch.from, to: stretch.to, extent: extent, seriesAtOnce: seriesAtOnce,
+                seriesPerSweep: seriesPerSweep)
+            let page = try await query.page(reader, at: place, limit: StretchPage.points)
+            return StretchPage(points: page.rows, next: page.next)
+        }
     }
 }

@@ -33,7 +33,7 @@ extension SampleReader {
 private struct SamplePage {
     static let countedAtMost: UInt32 = 10_000
     /// Hours of one statement.
-    private static let hoursAtFirst = 4
+    private static let hoursAtFirst = 24
     private static let hoursAtMost = 64
 
     let series: Int32

@@ -32,6 +32,8 @@ struct PointQuery: Sendable {
     let extent: SealedExtent
     /// Series of one statement: it looks at all samples of its series, whatever its limit.
     var seriesAtOnce = 1
+    /// Series of one sweep; none unless it is known how many samples they have.
+    var seriesPerSweep = 0
 
     /// The samples from `place` on: about `limit` of them, never only some of those of one moment.
     func page(_ reader: SampleReader, at place: SeriesPlace, limit: Int) async throws -> PointPage {
@@ -50,10 +52,10 @@ struct PointQuery: Sendable {
             .timestamp(microseconds: place.time),
         ]
         return try await reader.pool.run { connection in
+            if let swept = try sweptPage(connection, at: place) { return try SealState.read(connection).horizon <= from ? swept : nil }
             var limit = limit
             while true {
-                let rows = try connection.query(Self.statement, parameters + [.int64(Int64(limit))])
-                let points = try Self.points(rows, firstSeries: place.series)
+                let points = try Self.points(connection.query(Self.statement, parameters + [.int64(Int64(limit))]), place)
                 guard try SealState.read(connection).horizon <= from else { return nil }
                 let next = end < series.count ? SeriesPlace(series: end, time: from) : nil
                 if let page = Self.whole(points, isFull: points.count == limit, otherwise: next) { return page }
@@ -87,11 +89,11 @@ struct PointQuery: Sendable {
         return PointPage(rows: rows.dropLast(rest), next: SeriesPlace(series: last.series, time: last.time))
     }
 
-    private static func points(_ found: PostgresResult, firstSeries: Int) throws -> [PointRow] {
+    private static func points(_ found: PostgresResult, _ place: SeriesPlace) throws -> [PointRow] {
         var points: [PointRow] = []
         for row in found {
             var series = try SeriesRows(row)
-            let number = firstSeries + Int(series.series) - 1
+            let number = place.series + Int(series.series) - 1
             while try series.next({ time, quality, value in
                 points.append(PointRow(series: number, time: time, value: MetricValue(value), quality: quality.rawValue))
             }) {}

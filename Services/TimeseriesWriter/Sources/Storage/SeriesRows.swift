@@ -2,17 +2,18 @@ import Domain
 import PostgresClient
 import Wire
 
-/// Samples of one series in order of time, one array per column: half the cost of a row for each sample, for the server as for this side.
+/// Samples, mostly of one series, one array per column: half the cost of a row for each sample, for the server as for this side.
 struct SeriesRows {
-    /// Of the samples of one series each, in their order. The columns of rarer types hold only what is NULL in the ones before.
+    /// Of the samples in the order in which they come. The columns of rarer types hold only what is NULL in the ones before.
     static let columns = """
         array_agg(time), array_agg(quality), array_agg(value_double), array_agg(value_int) FILTER (WHERE value_double IS NULL), \
         array_agg(value_bool) FILTER (WHERE value_double IS NULL AND value_int IS NULL), \
         array_agg(value_text) FILTER (WHERE value_double IS NULL AND value_int IS NULL)
         """
 
-    /// The number that the samples are grouped by.
+    /// The number that the samples are grouped by; 0 when they are of many series.
     let series: Int32
+    private let isOfMany: Bool
     /// Of the last row that was read, and how many of those before it share it.
     private(set) var time = Int64.min
     private(set) var sameTime: Int64 = 0
@@ -23,9 +24,12 @@ struct SeriesRows {
     private var bools: PostgresArrayReader
     private var texts: PostgresArrayReader
 
-    /// - Parameter row: an `int4` that says which series, then ``columns``.
-    init(_ row: PostgresRow) throws {
-        series = try row.get(0)
+    /// - Parameters:
+    ///   - row: an `int4` that says which series, or what tells it otherwise, then ``columns``.
+    ///   - isOfMany: several series, and in no order.
+    init(_ row: PostgresRow, isOfMany: Bool = false) throws {
+        self.isOfMany = isOfMany
+        series = isOfMany ? 0 : try row.get(0)
         times = try row.array(1, of: .timestamptz)
         qualities = try row.array(2, of: .int2)
         doubles = try row.array(3, of: .float8)
@@ -40,7 +44,7 @@ struct SeriesRows {
     /// - Returns: false at the end.
     mutating func next(_ body: (_ time: Int64, _ quality: Quality, _ value: ValueRef) throws -> Void) throws -> Bool {
         guard times.remaining > 0 else { return false }
-        guard let time = try times.microseconds(), time >= self.time else {
+        guard let time = try times.microseconds(), time >= self.time || isOfMany else {
             throw PostgresError(state: .datatypeMismatch, message: "rows of a series came out of order")
         }
         sameTime = time == self.time ? sameTime + 1 : 1

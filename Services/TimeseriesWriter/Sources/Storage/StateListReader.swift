@@ -1,11 +1,13 @@
 import Domain
 import PostgresClient
 
-/// States of one series in order of time, one array per column of `rollup_hours` or `rollup_days`.
+/// States, mostly of one series, one array per column of `rollup_hours` or `rollup_days`.
 struct StateListReader {
     private let fields: StateFields
     private var starts: PostgresArrayReader
     private var columns: [PostgresArrayReader]
+    /// Of several series, and in no order.
+    private let isOfMany: Bool
     /// The column that is read next.
     private var column = 0
     private var before = Int64.min
@@ -15,9 +17,9 @@ struct StateListReader {
         (["start"] + fields.columns).map { "array_agg(\($0))" }.joined(separator: ", ")
     }
 
-    /// - Parameter row: which series, then ``columns(_:)``.
-    init(_ row: PostgresRow, _ fields: StateFields) throws {
-        self.fields = fields
+    /// - Parameter row: something that says which series, then ``columns(_:)``.
+    init(_ row: PostgresRow, _ fields: StateFields, isOfMany: Bool = false) throws {
+        (self.fields, self.isOfMany) = (fields, isOfMany)
         starts = try row.array(1, of: .timestamptz)
         columns = try fields.columns.enumerated().map { try row.array($0.offset + 2, of: Self.type(ofColumn: $0.element)) }
     }
@@ -28,10 +30,12 @@ struct StateListReader {
         return name.hasSuffix("_text") ? .text : .int8
     }
 
+    var remaining: Int { starts.remaining }
+
     /// Nil at the end.
     mutating func next() throws -> (start: Int64, state: RollupState)? {
         guard starts.remaining > 0 else { return nil }
-        guard let start = try starts.microseconds(), start > before else { throw Self.broken }
+        guard let start = try starts.microseconds(), start > before || isOfMany else { throw Self.broken }
         (column, before) = (0, start)
         let count = try int()
         let hasNumbers = fields.contains(.sum)
