@@ -43,7 +43,10 @@ struct Disconnections {
     mutating func carryOut(_ wishes: [Wish], _ connection: PostgresConnection) throws -> Bool {
         guard !wishes.isEmpty else { return false }
         let (ended, fault) = sessions.end(wishes.map(\.device))
-        for wish in wishes where ended.contains(wish.device) { try settle(wish, connection) }
+        // One commit for all: each has to reach the disk.
+        try connection.transaction { connection in
+            for wish in wishes where ended.contains(wish.device) { try settle(wish, connection) }
+        }
         metrics.disconnected.increment(by: UInt64(ended.count))
         guard let fault else {
             backoff.reset()
