@@ -117,6 +117,33 @@ public final class KafkaConsumer {
         context.lag(client.pointer)
     }
 
+    /// An edge of a partition's log.
+    public enum LogEdge: Sendable {
+        /// The oldest record that is still there; where there is none, the end.
+        case oldest
+        /// Behind the newest record.
+        case end
+    }
+
+    /// The edge of each assigned partition, asked of the brokers: what Kafka had acknowledged before the question lies before the end.
+    /// - Parameter timeout: of the whole question.
+    /// - Throws: when a broker does not answer for one of the partitions.
+    public func offsets(of edge: LogEdge, timeout: Duration) throws(KafkaError) -> [TopicPartition: Int64] {
+        guard !context.starts.isEmpty else { return [:] }
+        // In this question an offset is a time; the edges have the names that they have as offsets.
+        let name = Int64(edge == .oldest ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END)
+        let list = PartitionList(context.starts.mapValues { _ in name })
+        let code = rd_kafka_offsets_for_times(client.pointer, list.pointer, max(1, timeout.wholeMilliseconds))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw context.error(code, doing: "ask for the edges of the partitions") }
+        var offsets: [TopicPartition: Int64] = [:]
+        var failure: (TopicPartition, rd_kafka_resp_err_t)?
+        list.visit { partition, offset, code in
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR, offset >= 0 { offsets[partition] = offset } else { failure = (partition, code) }
+        }
+        if let failure { throw context.error(failure.1, doing: "ask for the edges of \(failure.0)") }
+        return offsets
+    }
+
     /// Leaves the group (a static member keeps its place until the session ends). The owner is told of the partitions that go.
     public func close() {
         guard !isClosed else { return }

@@ -47,7 +47,7 @@ import Testing
             "IngestionUnaccounted", "WriterUnaccounted", "WriterBehind", "WriterStalled", "ConsumerIncident", "DeadLetters",
             "DeadLetterShare",
             "LateData", "SealingBehind", "SealingFails", "RegistryBehind", "RegistryNotPublishing", "BrokerRefusedEverything",
-            "DiskNearlyFull", "DiskFillsUp",
+            "PresenceBehind", "DiskNearlyFull", "DiskFillsUp",
             "ServiceDown", "ServiceMissing",
         ]
         #expect(wanted.subtracting(alerts) == [])

@@ -34,6 +34,16 @@ struct ConsumerTests {
         #expect(consumer.assignment == [zero])
     }
 
+    @Test func edgesOfTheLogAreAskedOfTheBroker() throws {
+        let mock = try filled(10)
+        let consumer = try consumer(mock, RecordingOwner())
+        #expect(try consumer.offsets(of: .end, timeout: .seconds(5)) == [:])
+        _ = try consumer.texts(3)
+        try fill(mock, 10..<12)
+        #expect(try consumer.offsets(of: .oldest, timeout: .seconds(5)) == [zero: 0])
+        #expect(try consumer.offsets(of: .end, timeout: .seconds(5)) == [zero: 12])
+    }
+
     @Test func startsWhereTheSinkSaysAndNotWhereKafkaThinks() throws {
         let mock = try filled(10)
         let first = RecordingOwner()

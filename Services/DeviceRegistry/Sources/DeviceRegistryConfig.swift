@@ -27,9 +27,32 @@ public enum DeviceRegistryKeys {
     public static let outboxBatch = ConfigKey(
         "outbox.batch", default: 2_000, in: 1...20_000, help: "Changes that are told to Kafka before it is waited for.")
 
+    public static let group = ConfigKey(
+        "presence.group", default: "device-registry", help: "Consumer group of Kafka that reads presence; all replicas share it.")
+    public static let presenceFlush = ConfigKey(
+        "presence.flush", default: Duration.seconds(5), in: .milliseconds(50) ... .seconds(60),
+        help: "How often is written who has sent something, each device once. Status messages and wills are written at once.")
+    public static let autoRegister = ConfigKey(
+        "auto-register", default: AutoRegister.off.rawValue, oneOf: AutoRegister.allCases.map(\.rawValue),
+        help: "on: an id that speaks and that the registry has never known becomes a device of type sensor. For demonstrations.")
+    public static let autoRegisterRate = ConfigKey(
+        "auto-register-rate", default: 200, in: 1...10_000, help: "Devices a second that a replica registers by itself, at most.")
+
     public static let table: ConfigTable = [
-        bootstrap, topicPrefix, postgresURL, connections, queue, timeout, outboxPoll, outboxBatch, spool, imports,
+        bootstrap, topicPrefix, group, postgresURL, connections, queue, timeout, outboxPoll, outboxBatch, presenceFlush, autoRegister,
+        autoRegisterRate, spool, imports,
     ]
+}
+
+/// Whether unknown ids become devices.
+enum AutoRegister: String, CaseIterable, Sendable { case off, on }
+
+/// How presence is read and written.
+struct PresenceSettings: Sendable {
+    var group: String
+    var flush: Duration
+    /// Unknown devices a second that are registered; nil: none.
+    var registrations: Int?
 }
 
 /// How the outbox is emptied.
@@ -46,6 +69,7 @@ struct DeviceRegistryConfig: Sendable {
     let pool: PostgresPool.Configuration
     let outbox: OutboxSettings
     let imports: ImportLimits
+    let presence: PresenceSettings
 
     init(_ reader: ConfigReader, name: String) {
         typealias Keys = DeviceRegistryKeys
@@ -56,6 +80,9 @@ struct DeviceRegistryConfig: Sendable {
             url: postgresURL, options: PostgresOptions(applicationName: name, statementTimeout: reader[Keys.timeout]),
             size: reader[Keys.connections], maxWaiting: reader[Keys.queue])
         outbox = OutboxSettings(poll: reader[Keys.outboxPoll], batch: reader[Keys.outboxBatch])
+        presence = PresenceSettings(
+            group: reader[Keys.group], flush: reader[Keys.presenceFlush],
+            registrations: reader[Keys.autoRegister] == AutoRegister.on.rawValue ? reader[Keys.autoRegisterRate] : nil)
         imports = ImportLimits(concurrent: reader[Keys.imports], spoolFolder: reader[Keys.spool])
     }
 }

@@ -23,6 +23,43 @@ struct OutboxMetrics: Sendable {
     }
 }
 
+/// What presence counts in this replica.
+struct PresenceMetrics: Sendable {
+    let records: Counter
+    let unreadable: Counter
+    let age: Gauge
+    let failures: Counter
+    let registered: Counter
+    let refused: Counter
+    private let changes: [DeviceStatus: Counter]
+
+    init(_ registry: MetricsRegistry) {
+        records = registry.counter("iot_registry_presence_records_total", help: "Records looked through for signs of devices.")
+        unreadable = registry.counter(
+            "iot_registry_presence_unreadable_total", help: "Records without a device's id, or that are no device event; passed over.")
+        age = registry.gauge(
+            "iot_registry_presence_age_seconds",
+            help: "How old presence is in the partition that is read least far; silence is judged as of then. 0 without partitions.")
+        failures = registry.counter(
+            "iot_registry_presence_failures_total", help: "Failures of reading or writing presence; it is tried again, nothing is lost.")
+        registered = registry.counter("iot_registry_auto_registered_total", help: "Devices registered because they were heard.")
+        refused = registry.counter(
+            "iot_registry_auto_register_refused_total", help: "Times an unknown device was not registered because too many came at once.")
+        changes = Dictionary(
+            uniqueKeysWithValues: DeviceStatus.allCases.map { status in
+                (
+                    status,
+                    registry.counter(
+                        "iot_registry_presence_changes_total", help: "Changes of status or session, by the status that they led to.",
+                        labels: ["status": status.rawValue])
+                )
+            })
+    }
+
+    func changed(to status: DeviceStatus, _ count: Int) { changes[status]?.increment(by: UInt64(count)) }
+    func changes(to status: DeviceStatus) -> UInt64 { changes[status]?.value ?? 0 }
+}
+
 /// Devices by status and type, as the elected replica last read them; 0 in the others. Labels are bounded by the registry of metrics.
 final class DeviceGauges: Sendable {
     private struct Labels: Hashable {

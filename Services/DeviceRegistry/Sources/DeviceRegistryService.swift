@@ -31,11 +31,15 @@ public enum DeviceRegistryService {
             config: config, metrics: OutboxMetrics(context.metrics), devices: DeviceGauges(context.metrics), status: status, wake: wake,
             clientMetrics: context.metrics, logger: context.logger(for: "publisher"))
         let certificates = try CertificateParts(reader, config, context, database, status)
+        let presence = PresenceReader(
+            config: config, metrics: PresenceMetrics(context.metrics), status: status, changed: database.changed,
+            logger: context.logger(for: "presence"), now: context.now)
         return ServiceParts(
             services: [
                 DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
                 identity.follower(
                     config.postgresURL, status, AccessViewMetrics(context.metrics), context.logger(for: "access-view")),
+                presence,
             ] + certificates.services,
             routes: routes(database, limits: config.imports, now: context.now)
                 + identity.routes(database, context.logger(for: "mqtt")) + certificates.controller.routes,
@@ -58,6 +62,7 @@ public enum DeviceRegistryService {
         let search = DeviceSearch(database: database)
         let imports = ImportStorage(database: database, now: now)
         return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
+            + MaintenanceController(maintenance: Maintenance(database: database, now: now)).routes
             + DeviceListController(search: search, now: now).routes + CountController(search: search, now: now).routes
             + ImportController(storage: imports, limits: limits).routes + ImportsController(storage: imports).routes
             + ExportController(search: search, now: now).routes

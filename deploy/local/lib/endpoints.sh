@@ -65,10 +65,13 @@ endpoints_print() {
   logs                $logs_folder/
   access control      $access
 
+  Any device is heard (ingestion: identity=open) and becomes one of type sensor (device-registry: auto-register=on): for this machine only.
+
   Try, in another terminal:
     mosquitto_pub -p $mqtt -t sensor/pump-7/telemetry -q 1 -m '{"sensor_id":"pump-7","type":"temperature","value":21.5,"unit":"C"}'
     curl -s $writer/v1/devices/pump-7/latest
     curl -s '$writer/v1/devices/pump-7/series/temperature?from=-1h'
+    curl -s $registry/v1/devices/pump-7
     curl -s -X PUT $registry/v1/devices/pump-7 --json '{"type":"sensor","name":"Pump 7","labels":{"site":"north"}}'
     # A device with a certificate of its own; revoked, it is off within seconds:
     openssl req -new -newkey ed25519 -nodes -keyout pump-7.key -out pump-7.csr -subj /CN=pump-7

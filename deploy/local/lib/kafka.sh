@@ -123,17 +123,19 @@ kafka_start_embedded() {
 
 kafka_stop() { process_stop kafka TERM 60; }
 
-# The writer keeps its position per partition in PostgreSQL. With another broker, or the embedded one started afresh, those positions name
+# Writer and registry keep their position per partition in PostgreSQL. With another broker, or the embedded one started afresh, those positions name
 # records that never were: they are forgotten, the rows stay.
 kafka_forget_positions() {
-    local before
+    local before table
     before=$(state_get kafka.identity)
     state_set kafka.identity "$kafka_identity"
     if [[ $before == "$kafka_identity" ]] || [[ -z $before && $kafka_kind != embedded ]]; then return; fi
-    if [[ $(postgres_query martlet "SELECT to_regclass('timeseries.sink_offsets') IS NOT NULL") == t ]]; then
-        postgres_query martlet 'TRUNCATE timeseries.sink_offsets' >/dev/null
-        note 'Kafka is a new one: the writer starts at its beginning (rows in PostgreSQL stay)'
-    fi
+    for table in timeseries.sink_offsets registry.presence_offsets; do
+        if [[ $(postgres_query martlet "SELECT to_regclass('$table') IS NOT NULL") == t ]]; then
+            postgres_query martlet "TRUNCATE $table" >/dev/null
+            note "Kafka is a new one: what $table remembers of the old one is forgotten (all other rows stay)"
+        fi
+    done
 }
 
 kafka_create_topics() {

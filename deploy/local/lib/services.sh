@@ -38,7 +38,8 @@ service_start() {
 # Everything listens on loopback: who may do what is not asked there, unless MARTLET_AUTH=on and MARTLET_AUTH_JWKS say otherwise.
 services_start() {
     local auth=${MARTLET_AUTH:-off}
-    service_start device-registry 8083 MARTLET_AUTH="$auth" MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)" \
+    # For a first look: whoever speaks is heard and becomes a device.
+    service_start device-registry 8083 MARTLET_AUTH="$auth" MARTLET_AUTO_REGISTER=on MARTLET_PRESENCE_FLUSH=1s MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)" \
         MARTLET_PKI_CERTIFICATE="$pki_authority/ca.pem" MARTLET_PKI_KEY="$pki_authority/ca.key" MARTLET_PKI_REVOCATION_LIST="$(pki_broker)/crl.pem" \
         MARTLET_PKI_BROKER="127.0.0.1:$(state_get mosquitto.port)" MARTLET_PKI_BROKER_PID="$local_folder/run/mosquitto.pid" \
         MARTLET_PKI_BROKER_DENIED="$(pki_broker)/denied"

@@ -51,7 +51,7 @@ enum CSVRow {
             let cell: String?
             switch column {
             case .id: cell = document["id"]?.stringValue
-            case .member(let name): cell = document[name]?.stringValue.map(CSVGuard.guarded)
+            case .member(let name), .ignored(let name): cell = document[name]?.stringValue.map(CSVGuard.guarded)
             case .location(let name):
                 let value = document["location"]?[name]
                 cell = value?.stringValue.map(CSVGuard.guarded) ?? value?.text
@@ -63,7 +63,7 @@ enum CSVRow {
                 let value = document["attributes"]?[key]
                 places += value == nil ? 0 : 1
                 cell = value.map(self.cell)
-            case .ignored, .error: cell = nil
+            case .error: cell = nil
             }
             if let cell { CSVText.append(cell, to: &bytes) }
         }

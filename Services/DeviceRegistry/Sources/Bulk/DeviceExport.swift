@@ -1,7 +1,7 @@
 import Domain
 import JSON
 
-/// Devices as rows that an import reads back: what a client may say of a device, nothing else.
+/// Devices as rows that an import reads back: what a client may say of a device; its presence stands beside it and is not read.
 struct DeviceExport: Sendable {
     let format: BulkFormat
     /// Of CSV.
@@ -16,9 +16,12 @@ struct DeviceExport: Sendable {
         self.format = format
         self.defaults = defaults
         columns = CSVColumns(
-            [.id] + CSVColumns.members.map { .member($0) } + Location.members.map { .location($0) } + labels.map { .label($0) }
+            [.id] + CSVColumns.members.map { .member($0) } + Self.presence.map { .ignored($0) } + Location.members.map { .location($0) }
+                + labels.map { .label($0) }
                 + attributes.map { .attribute($0) })
     }
+
+    private static let presence = ["status", "last_seen"]
 
     func head() -> [UInt8] {
         switch format {
@@ -31,7 +34,7 @@ struct DeviceExport: Sendable {
     func tail() -> [UInt8] { format == .json ? Array("\n]\n".utf8) : [] }
 
     /// - Returns: false when the device has a label or an attribute without a column.
-    func append(_ device: Device, isFirst: Bool, to bytes: inout [UInt8]) -> Bool {
+    func append(_ device: StoredDevice, isFirst: Bool, to bytes: inout [UInt8]) -> Bool {
         let document = document(device)
         switch format {
         case .csv: return CSVRow.append(document, columns, to: &bytes)
@@ -45,8 +48,13 @@ struct DeviceExport: Sendable {
         return true
     }
 
-    private func document(_ device: Device) -> JSONValue {
-        var members = [JSONValue.Member(name: "id", value: .string(device.id.text))]
+    private func document(_ stored: StoredDevice) -> JSONValue {
+        let device = stored.device
+        var members = [
+            JSONValue.Member(name: "id", value: .string(device.id.text)),
+            JSONValue.Member(name: "status", value: .string(stored.presence.status.rawValue)),
+        ]
+        if let seen = stored.presence.lastSeen { members.append(.init(name: "last_seen", value: .string(seen.rfc3339))) }
         for member in device.draft.json.objectValue ?? [] {
             let isLabels = member.name == "labels" && format != .csv
             members.append(isLabels ? .init(name: "labels", value: labels(device)) : member)

@@ -33,6 +33,7 @@ struct DevicesController: Sendable {
     static let shape = Schema.object([
         .init("id", .string), .init("revision", .integer), .init("type", .string),
         .init("lifecycle", .choice(Lifecycle.allCases.map(\.rawValue))), .init("status", .choice(DeviceStatus.allCases.map(\.rawValue))),
+        .init("status_since", .formatted("date-time"), isRequired: false), .init("status_version", .integer),
         .init("last_seen", .formatted("date-time"), isRequired: false), .init("labels", .map(.string)), .init("attributes", .map(.any)),
         .init("facts", .map(.any)), .init("registered_at", .formatted("date-time")), .init("updated_at", .formatted("date-time")),
     ])

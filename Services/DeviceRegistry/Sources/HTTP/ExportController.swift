@@ -28,7 +28,8 @@ struct ExportController: Sendable {
             .get, "/v1/devices:export", summary: "Devices as a file in the format of imports, ordered by id.", access: .scope(.devicesRead),
             parameters: [QueryParameters.query, Self.format],
             responses: BulkFormat.allCases.map {
-                ResponseSpecification(contentType: $0.contentType, help: "What a client may say of each device; an import reproduces it.")
+                ResponseSpecification(
+                    contentType: $0.contentType, help: "What an import reproduces; beside it status and last_seen, which it does not read.")
             }, errors: [.invalidQuery, .tooManyColumns, .unavailable, .databaseBusy]
         ) { context in
             let format = try context.value(Self.format)
@@ -52,28 +53,28 @@ struct ExportController: Sendable {
         return export
     }
 
-    private func devices(_ conditions: [SQLFragment], after id: DeviceID?) async throws -> [Device] {
+    private func devices(_ conditions: [SQLFragment], after id: DeviceID?) async throws -> [StoredDevice] {
         var query = DeviceQuery(conditions: conditions)
         query.after = id.map { DeviceQuery.Place(value: $0.text, id: $0.text) }
         let whole = query
-        return try await search.page(whole, limit: Self.page)?.map(\.device) ?? []
+        return try await search.page(whole, limit: Self.page) ?? []
     }
 
     private func write(
-        _ export: DeviceExport, _ conditions: [SQLFragment], _ first: [Device], to writer: HTTPBodyWriter
+        _ export: DeviceExport, _ conditions: [SQLFragment], _ first: [StoredDevice], to writer: HTTPBodyWriter
     ) async throws {
         var bytes = export.head()
         var isFirst = true
         var page = first
         while let last = page.last {
-            for device in page {
+            for stored in page {
                 // Cutting the answer short tells the client; a file that lacks something would not.
-                guard export.append(device, isFirst: isFirst, to: &bytes) else { throw ExportOvertaken(device: device.id) }
+                guard export.append(stored, isFirst: isFirst, to: &bytes) else { throw ExportOvertaken(device: stored.device.id) }
                 isFirst = false
             }
             try await writer.write(bytes)
             bytes = []
-            page = page.count < Self.page ? [] : try await devices(conditions, after: last.id)
+            page = page.count < Self.page ? [] : try await devices(conditions, after: last.device.id)
         }
         try await writer.write(bytes + export.tail())
     }

@@ -9,5 +9,6 @@ enum RegistrySchema {
             Migration(version: 2, name: "imports", utf8: PackageResources.m0002_imports_sql),
             Migration(version: 3, name: "credentials", utf8: PackageResources.m0003_credentials_sql),
             Migration(version: 4, name: "certificates", utf8: PackageResources.m0004_certificates_sql),
+            Migration(version: 5, name: "presence", utf8: PackageResources.m0005_presence_sql),
         ])
 }

@@ -13,6 +13,8 @@ extension Device {
         add("type", .string(type.text))
         add("lifecycle", .string(lifecycle.rawValue))
         add("status", .string(presence.status.rawValue))
+        add("status_since", presence.since.map { .string($0.rfc3339) })
+        add("status_version", .int(presence.version))
         add("last_seen", presence.lastSeen.map { .string($0.rfc3339) })
         add("name", name.map { .string($0) })
         add("model", model.map { .string($0) })

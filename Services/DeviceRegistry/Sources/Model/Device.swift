@@ -73,8 +73,12 @@ struct Device: Hashable, Sendable {
 /// Whether a device is reached, and since when.
 struct Presence: Hashable, Sendable {
     var status: DeviceStatus
+    /// Nil when nothing was ever heard of it.
+    var since: Timestamp?
+    /// Rises by one with every change of the status or the connection.
+    var version: Int64 = 0
     /// Nil when it never was.
     var lastSeen: Timestamp?
 
-    static let never = Presence(status: .offline, lastSeen: nil)
+    static let never = Presence(status: .offline)
 }

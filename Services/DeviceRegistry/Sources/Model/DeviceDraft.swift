@@ -17,7 +17,9 @@ struct DeviceDraft: Hashable, Sendable {
     /// Members of the document that a client writes, in the order in which they are shown.
     static let members = ["type", "lifecycle", "name", "model", "firmware", "location", "labels", "attributes", "parent"]
     /// Members that the registry keeps.
-    static let readOnly = ["revision", "status", "last_seen", "facts", "registered_at", "updated_at", "deleted_at"]
+    static let readOnly = [
+        "revision", "status", "status_since", "status_version", "last_seen", "facts", "registered_at", "updated_at", "deleted_at",
+    ]
 
     init(type: RegistryName) { self.type = type }
 

@@ -118,7 +118,7 @@ struct DeviceChanges: Sendable {
         return stored.device.revision
     }
 
-    private static func live(_ stored: StoredDevice) throws(Refusal) {
+    static func live(_ stored: StoredDevice) throws(Refusal) {
         guard stored.device.deletedAt == nil else {
             throw Refusal(.deleted, "id", "device \(stored.device.id) was deleted; its id is free again once it is purged")
         }

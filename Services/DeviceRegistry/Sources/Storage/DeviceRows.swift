@@ -12,7 +12,7 @@ struct StoredDevice: Hashable, Sendable {
     /// Of `registry.devices d LEFT JOIN registry.presence p`, as `init(_:)` reads them.
     static let columns = """
         d.id, d.revision, d.type, d.lifecycle, d.name, d.model, d.firmware, d.location::text, d.labels::text, d.attributes::text,
-        d.facts::text, d.parent, d.registered_at, d.updated_at, d.deleted_at, p.status, p.last_seen
+        d.facts::text, d.parent, d.registered_at, d.updated_at, d.deleted_at, p.status, p.since, p.version, p.last_seen
         """
     static let tables = "registry.devices d LEFT JOIN registry.presence p ON p.device = d.id"
 
@@ -31,13 +31,21 @@ struct StoredDevice: Hashable, Sendable {
                 facts: try FreeDocument(try row.json(10) ?? .null, at: "facts"),
                 parent: try row.optional(11, as: String.self).map { try DeviceID($0) }, registeredAt: try row.time(12),
                 updatedAt: try row.time(13), deletedAt: row.isNull(14) ? nil : try row.time(14))
-            presence = Presence(
-                status: row.isNull(15) ? .offline : try row.choice(15), lastSeen: row.isNull(16) ? nil : try row.time(16))
+            presence = row.isNull(15) ? .never : try Presence(row)
         } catch let error as PostgresError {
             throw error
         } catch {
             throw StoredRowError(description: "device \((try? row.get(0, as: String.self)) ?? "?") as stored: \(error)")
         }
+    }
+}
+
+extension Presence {
+    fileprivate init(_ row: PostgresRow) throws {
+        status = try row.choice(15)
+        since = try row.time(16)
+        version = try row.get(17)
+        lastSeen = row.isNull(18) ? nil : try row.time(18)
     }
 }
 

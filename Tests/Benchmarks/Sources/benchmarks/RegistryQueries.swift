@@ -61,9 +61,11 @@ private struct RegistryQueries {
         // Two thirds have been heard of, most of them lately.
         try fleet.database.sql(
             """
-            INSERT INTO registry.presence (device, status, last_seen)
-            SELECT id, (ARRAY['online', 'online', 'online', 'offline', 'maintenance', 'error'])[1 + (n % 6)::int], now() - make_interval(secs => n % 7200)
-            FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM registry.devices) d WHERE n % 3 <> 0;
+            INSERT INTO registry.presence (device, status, reached, last_seen)
+            SELECT id, status, status, now() - make_interval(secs => n % 7200)
+            FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM registry.devices) d,
+                LATERAL (SELECT (ARRAY['online', 'online', 'online', 'offline', 'maintenance', 'error'])[1 + (n % 6)::int] AS status) s
+            WHERE n % 3 <> 0;
             """)
         try fleet.database.sql("VACUUM ANALYZE")
     }
