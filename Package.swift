@@ -78,7 +78,7 @@ let targets: [Target] =
         resources: [
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql"),
             .embedInCode("Migrations/m0003_credentials.sql"), .embedInCode("Migrations/m0004_certificates.sql"),
-            .embedInCode("Migrations/m0005_presence.sql"),
+            .embedInCode("Migrations/m0005_presence.sql"), .embedInCode("Migrations/m0006_provisioning.sql"),
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",

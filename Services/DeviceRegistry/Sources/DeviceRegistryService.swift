@@ -100,6 +100,12 @@ struct IdentityRoom: Sendable {
     func routes(_ database: RegistryDatabase, _ logger: Logger) -> RouteCollection {
         let desk = CredentialDesk(database: database, master: settings.master, now: gate.now)
         return CredentialsController(desk: desk, terms: settings.terms).routes
+            + ProvisioningController(desk: ProvisioningDesk(database: database, master: settings.master, now: gate.now)).routes
+            + ProvisionController(
+                counter: ProvisioningCounter(
+                    database: database, master: settings.master, limit: RateLimit(perMinute: settings.enrolmentsPerMinute), now: gate.now),
+                terms: settings.terms
+            ).routes
             + MQTTHookController(gate: gate, meter: meter, logger: logger).routes
     }
 }

@@ -19,7 +19,7 @@ import TimeseriesWriter
     ]
 
     /// Routes that anybody may call, beside the standard ones; each is here because somebody thought about it.
-    static let open: Set<String> = ["GET /v1/pki/authority", "GET /v1/pki/crl", "GET /v1/jwks"]
+    static let open: Set<String> = ["GET /v1/pki/authority", "GET /v1/pki/crl", "GET /v1/jwks", "POST /v1/provision"]
 
     static let standard: Set<String> = ["GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json"]
 

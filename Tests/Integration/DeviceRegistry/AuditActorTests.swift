@@ -35,6 +35,12 @@ struct AuditActorTests {
         Change(route: "POST /v1/devices/{id}/credentials", target: "/v1/devices/d/credentials", body: "{}"),
         Change(
             route: "POST /v1/devices/{id}/credentials/{credential}:revoke", target: "/v1/devices/d/credentials/{credential}:revoke"),
+        Change(route: "POST /v1/claims", target: "/v1/claims", body: #"{"device":"new","template":{"type":"sensor"}}"#),
+        Change(route: "POST /v1/claims/{claim}:revoke", target: "/v1/claims/{claim}:revoke"),
+        Change(
+            route: "POST /v1/enrolments", target: "/v1/enrolments",
+            body: #"{"pattern":"x-*","quota":1,"template":{"type":"sensor"}}"#),
+        Change(route: "POST /v1/enrolments/{enrolment}:revoke", target: "/v1/enrolments/{enrolment}:revoke"),
         Change(route: "POST /v1/devices/{id}:suspend", target: "/v1/devices/d:suspend"),
         Change(route: "PUT /v1/groups/{name}", target: "/v1/groups/g", body: "{}"),
         Change(route: "POST /v1/groups/{name}/members", target: "/v1/groups/g/members", body: #"{"add":["d"]}"#),
@@ -46,7 +52,14 @@ struct AuditActorTests {
     ]
 
     /// Routes that change nothing a person has to answer for, though their method is not GET.
-    private static let questions: Set<String> = ["POST /v1/mqtt/auth", "POST /v1/mqtt/acl"]
+    /// What provisioning changes is told in the claim's or the enrolment's name.
+    private static let questions: Set<String> = ["POST /v1/mqtt/auth", "POST /v1/mqtt/acl", "POST /v1/provision"]
+
+    private func target(_ change: Change, _ id: (String) throws -> String) rethrows -> String {
+        try ["credential", "claim", "enrolment"].reduce(change.target) { target, kind in
+            target.contains("{\(kind)}") ? target.replacing("{\(kind)}", with: try id(kind)) : target
+        }
+    }
 
     private func withTokens(_ body: (RegistryFixture, TokenSigner) async throws -> Void) async throws {
         try await withTemporaryFolder { folder in
@@ -79,9 +92,8 @@ struct AuditActorTests {
                 var headers = try bearer(signer, subject, Set(Scope.known))
                 headers["Content-Type"] = change.type
                 let words = change.route.split(separator: " ")
-                let credential = try registry.rows("SELECT id FROM registry.credentials").first ?? ""
-                let answer = try await registry.ask(
-                    HTTPMethod(rawValue: String(words[0])), change.target.replacing("{credential}", with: credential), change.body, headers)
+                let target = try target(change) { try registry.rows("SELECT id FROM registry.\($0)s").first ?? "" }
+                let answer = try await registry.ask(HTTPMethod(rawValue: String(words[0])), target, change.body, headers)
                 #expect((200...299).contains(answer.status), "\(change.route): \(answer.body)")
                 #expect(
                     try registry.rows("SELECT DISTINCT request_id FROM registry.audit WHERE actor = '\(subject)'") == ["test"],
@@ -118,7 +130,7 @@ struct AuditActorTests {
                 var headers = try bearer(signer, "client:reader", [.devicesRead, .auditRead])
                 headers["Content-Type"] = change.type
                 let method = HTTPMethod(rawValue: String(change.route.split(separator: " ")[0]))
-                let target = change.target.replacing("{credential}", with: String(repeating: "0", count: 16))
+                let target = target(change) { _ in String(repeating: "0", count: 16) }
                 #expect(try await registry.ask(method, target, change.body, headers).code == "insufficient_scope", "\(change.route)")
                 #expect(try await registry.ask(method, target, change.body).code == "unauthorized", "\(change.route)")
             }

@@ -36,7 +36,7 @@ struct CertificateDesk: Sendable {
         }
         let stored = try StoredCertificate(certificate, of: id, at: now)
         return try await database.change(author) { connection in
-            try connection.checkMayHold(id, at: now)
+            try connection.checkMayHoldCertificate(id, at: now)
             try connection.insert(stored)
             return stored
         }
@@ -94,7 +94,7 @@ struct CertificateTerms: Sendable {
 }
 
 extension PostgresConnection {
-    fileprivate func checkMayHold(_ id: DeviceID, at now: Timestamp) throws {
+    fileprivate func checkMayHoldCertificate(_ id: DeviceID, at now: Timestamp) throws {
         // Locked, so that the certificates are counted one after the other and the device is not barred meanwhile.
         let rows = try queryPrepared(
             "certificate-device", "SELECT deleted_at IS NOT NULL, lifecycle FROM registry.devices WHERE id = $1 FOR NO KEY UPDATE",

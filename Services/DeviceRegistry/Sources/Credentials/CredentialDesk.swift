@@ -57,7 +57,7 @@ struct CredentialDesk: Sendable {
 
 extension PostgresConnection {
     /// Locks the device, so that its credentials are counted one after the other and it is not barred meanwhile.
-    fileprivate func checkMayHold(_ id: DeviceID, at now: Timestamp) throws {
+    func checkMayHold(_ id: DeviceID, at now: Timestamp) throws {
         guard let stored = try device(id, locking: true) else { throw DeviceChanges.unknown(id) }
         let device = stored.device
         guard device.deletedAt == nil, device.lifecycle != .suspended, device.lifecycle != .retired else {
@@ -74,7 +74,7 @@ extension PostgresConnection {
         }
     }
 
-    fileprivate func insert(_ credential: StoredCredential) throws {
+    func insert(_ credential: StoredCredential) throws {
         try query(
             """
             INSERT INTO registry.credentials (id, device, kind, note, not_before, not_after, created_at)

@@ -19,7 +19,11 @@ public enum CredentialKeys {
         "credentials.clock-window", default: Duration.seconds(300), in: .seconds(1) ... .seconds(3_600),
         help: "By how much the time of a signature may differ from the registry's clock, either way.")
 
-    public static let table: ConfigTable = [masterKeyFile, masterKey, productKey, clockWindow]
+    public static let enrolmentRate = ConfigKey(
+        "provisioning.enrolments-per-minute", default: 600, in: 10...100_000,
+        help: "Devices that may register by one enrolment's key in a minute, in bursts of a tenth; more are told to wait (429).")
+
+    public static let table: ConfigTable = [masterKeyFile, masterKey, productKey, clockWindow, enrolmentRate]
 
     private static func isProductKey(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)

@@ -25,6 +25,14 @@ extension ErrorCode {
     static let credentialUnknown = ErrorCode(404, "credential_unknown", "The device has no such credential.")
     static let tooManyCredentials = ErrorCode(409, "too_many_credentials", "The device has as many credentials as it may have.")
     static let noMasterKey = ErrorCode(404, "no_master_key", "This registry was started without a master key.")
+    static let claimUnknown = ErrorCode(404, "claim_unknown", "There is no such claim.")
+    static let enrolmentUnknown = ErrorCode(404, "enrolment_unknown", "There is no such enrolment.")
+    static let tooManyClaims = ErrorCode(409, "too_many_claims", "As many claims are open as may be.")
+    static let claimRefused = ErrorCode(401, "claim_refused", "What was shown is no claim and no proof that is known here.")
+    static let claimUsed = ErrorCode(409, "claim_used", "The claim was used; it is good for one device.")
+    static let claimEnded = ErrorCode(403, "claim_ended", "The claim or enrolment was revoked or is past its time.")
+    static let deviceNotAllowed = ErrorCode(403, "device_not_allowed", "What was shown is not for this device id.")
+    static let quotaExceeded = ErrorCode(403, "quota_exceeded", "The enrolment has made as many devices as it may.")
     static let notCurrent = ErrorCode(503, "not_current", "What is known of the devices is too old to answer from; nobody is let in.")
     static let databaseBusy = ErrorCode(503, "query_timeout", "The database took too long; ask for less or try again.")
 
@@ -65,6 +73,14 @@ extension APIError {
         case .credentialUnknown: .credentialUnknown
         case .tooManyCredentials: .tooManyCredentials
         case .noMasterKey: .noMasterKey
+        case .claimUnknown: .claimUnknown
+        case .enrolmentUnknown: .enrolmentUnknown
+        case .tooManyClaims: .tooManyClaims
+        case .claimRefused: .claimRefused
+        case .claimUsed: .claimUsed
+        case .claimEnded: .claimEnded
+        case .deviceNotAllowed: .deviceNotAllowed
+        case .quotaExceeded: .quotaExceeded
         }
     }
 }

@@ -8,6 +8,7 @@ struct IdentitySettings: Sendable {
     var topics: TopicRules
     var staleness = Duration.seconds(5)
     var poll = Duration.milliseconds(200)
+    var enrolmentsPerMinute = 600
 
     init(master: MasterKey?) {
         self.master = master
@@ -21,5 +22,6 @@ struct IdentitySettings: Sendable {
         topics = TopicRules(reader[MQTTKeys.topics]) ?? .none
         staleness = reader[MQTTKeys.staleness]
         poll = reader[MQTTKeys.poll]
+        enrolmentsPerMinute = reader[CredentialKeys.enrolmentRate]
     }
 }

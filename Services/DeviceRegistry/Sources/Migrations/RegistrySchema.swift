@@ -10,5 +10,6 @@ enum RegistrySchema {
             Migration(version: 3, name: "credentials", utf8: PackageResources.m0003_credentials_sql),
             Migration(version: 4, name: "certificates", utf8: PackageResources.m0004_certificates_sql),
             Migration(version: 5, name: "presence", utf8: PackageResources.m0005_presence_sql),
+            Migration(version: 6, name: "provisioning", utf8: PackageResources.m0006_provisioning_sql),
         ])
 }

@@ -20,6 +20,14 @@ struct Refusal: Error, Hashable, CustomStringConvertible {
         case credentialUnknown = "credential_unknown"
         case tooManyCredentials = "too_many_credentials"
         case noMasterKey = "no_master_key"
+        case claimUnknown = "claim_unknown"
+        case enrolmentUnknown = "enrolment_unknown"
+        case tooManyClaims = "too_many_claims"
+        case claimRefused = "claim_refused"
+        case claimUsed = "claim_used"
+        case claimEnded = "claim_ended"
+        case deviceNotAllowed = "device_not_allowed"
+        case quotaExceeded = "quota_exceeded"
     }
 
     let code: Code

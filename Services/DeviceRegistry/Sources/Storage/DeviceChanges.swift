@@ -108,6 +108,16 @@ struct DeviceChanges: Sendable {
         }
     }
 
+    /// Makes the device as the draft says, within an open transaction.
+    /// - Throws: `Refusal` as the other `create`.
+    static func create(_ id: DeviceID, _ draft: DeviceDraft, at now: Timestamp, _ connection: PostgresConnection) throws -> StoredDevice {
+        let stored = try connection.device(id, locking: true)
+        try Precondition(mustBeNew: true).check(stored.map { try visibleRevision($0) }, "device \(id)")
+        let fresh = try fresh(id, try connection.completed(draft, for: id, before: nil), now)
+        guard try connection.insert(fresh) else { throw Refusal(.alreadyExists, "id", "device \(id) was made by others meanwhile") }
+        return StoredDevice(device: fresh, presence: .never)
+    }
+
     // MARK: Inside
 
     static func unknown(_ id: DeviceID) -> Refusal { Refusal(.deviceUnknown, "id", "there is no device \(id)") }
