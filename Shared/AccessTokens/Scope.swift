@@ -42,6 +42,8 @@ extension Scope {
     public static let credentialsRead = Scope("credentials", "read")
     /// Issuing and revoking them.
     public static let credentialsWrite = Scope("credentials", "write")
+    /// Issuing access tokens to people and programs, with scopes of the caller's own.
+    public static let tokensWrite = Scope("tokens", "write")
     /// Samples, aggregates, and which messages have arrived.
     public static let telemetryRead = Scope("telemetry", "read")
     /// What the parts of a service are doing.
@@ -53,6 +55,7 @@ extension Scope {
 
     /// All of the above, in the order of the documentation.
     public static let known: [Scope] = [
-        devicesRead, devicesWrite, devicesAdmin, credentialsRead, credentialsWrite, telemetryRead, operationsRead, auditRead, mqttAuth,
+        devicesRead, devicesWrite, devicesAdmin, credentialsRead, credentialsWrite, tokensWrite, telemetryRead, operationsRead, auditRead,
+        mqttAuth,
     ]
 }

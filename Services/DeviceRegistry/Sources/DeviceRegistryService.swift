@@ -14,7 +14,9 @@ public enum DeviceRegistryService {
 
     public static let blueprint = ServiceBlueprint(
         name: "device-registry", summary: "knows the devices, their types and groups, and tells all services through Kafka",
-        httpPort: httpPort, keys: DeviceRegistryKeys.table + CredentialKeys.table + MQTTKeys.table + CertificateKeys.table
+        httpPort: httpPort,
+        keys: DeviceRegistryKeys.table + CredentialKeys.table + MQTTKeys.table + CertificateKeys.table
+            + TokenKeys.table
     ) { reader, context in
         let config = DeviceRegistryConfig(reader, name: context.name)
         let pool = PostgresPool(config.pool)
@@ -87,8 +89,9 @@ struct IdentityRoom: Sendable {
         self.settings = settings
         meter = GateMeter(metrics)
         gate = MQTTGate(
-            view: view, signatures: settings.master.map { SignatureCheck(master: $0, terms: settings.terms) }, rules: settings.topics,
-            use: use, staleness: settings.staleness, now: now)
+            view: view, signatures: settings.master.map { SignatureCheck(master: $0, terms: settings.terms) },
+            tokens: settings.tokens.map { TokenDesk(settings: $0, now: now) }, rules: settings.topics, use: use,
+            staleness: settings.staleness, now: now)
     }
 
     func follower(_ postgresURL: String, _ status: RegistryStatus, _ metrics: AccessViewMetrics, _ logger: Logger) -> AccessFollower {
@@ -106,6 +109,7 @@ struct IdentityRoom: Sendable {
                     database: database, master: settings.master, limit: RateLimit(perMinute: settings.enrolmentsPerMinute), now: gate.now),
                 terms: settings.terms
             ).routes
+            + TokensController(desk: gate.tokens, gate: gate, database: database).routes
             + MQTTHookController(gate: gate, meter: meter, logger: logger).routes
     }
 }

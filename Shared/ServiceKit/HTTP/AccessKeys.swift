@@ -2,7 +2,7 @@ import HTTPKit
 import Logging
 
 /// Who may call the service's API.
-enum AccessKeys {
+public enum AccessKeys {
     static let mode = ConfigKey(
         "auth", default: "on", oneOf: ["on", "off"],
         help: "Whether requests need an access token that allows them; off is for a listener on loopback only.")
@@ -12,9 +12,9 @@ enum AccessKeys {
         help: "File with the keys that access tokens are verified with (JSON Web Key Set); read again when it changes. Needed with auth=on."
     )
 
-    static let issuer = ConfigKey("auth.issuer", default: "martlet", help: "Who issues access tokens (claim `iss`).")
+    public static let issuer = ConfigKey("auth.issuer", default: "martlet", help: "Who issues access tokens (claim `iss`).")
 
-    static let audience = ConfigKey("auth.audience", default: "martlet", help: "Whom access tokens have to be for (claim `aud`).")
+    public static let audience = ConfigKey("auth.audience", default: "martlet", help: "Whom access tokens have to be for (claim `aud`).")
 
     static let table: ConfigTable = [mode, keySet, issuer, audience]
 

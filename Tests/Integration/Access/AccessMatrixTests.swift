@@ -19,7 +19,9 @@ import TimeseriesWriter
     ]
 
     /// Routes that anybody may call, beside the standard ones; each is here because somebody thought about it.
-    static let open: Set<String> = ["GET /v1/pki/authority", "GET /v1/pki/crl", "GET /v1/jwks", "POST /v1/provision"]
+    static let open: Set<String> = [
+        "GET /v1/pki/authority", "GET /v1/pki/crl", "GET /v1/jwks", "POST /v1/provision", "POST /v1/devices/{id}/tokens",
+    ]
 
     static let standard: Set<String> = ["GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json"]
 

@@ -32,6 +32,8 @@ struct AuditActorTests {
         Change(route: "PATCH /v1/devices/{id}", target: "/v1/devices/d", body: #"{"name":"b"}"#),
         Change(route: "PATCH /v1/devices/{id}/facts", target: "/v1/devices/d/facts", body: #"{"uptime":1}"#),
         Change(route: "POST /v1/devices/{id}:activate", target: "/v1/devices/d:activate"),
+        Change(route: "POST /v1/devices/{id}:start-maintenance", target: "/v1/devices/d:start-maintenance"),
+        Change(route: "POST /v1/devices/{id}:end-maintenance", target: "/v1/devices/d:end-maintenance"),
         Change(route: "POST /v1/devices/{id}/credentials", target: "/v1/devices/d/credentials", body: "{}"),
         Change(
             route: "POST /v1/devices/{id}/credentials/{credential}:revoke", target: "/v1/devices/d/credentials/{credential}:revoke"),
@@ -41,6 +43,7 @@ struct AuditActorTests {
             route: "POST /v1/enrolments", target: "/v1/enrolments",
             body: #"{"pattern":"x-*","quota":1,"template":{"type":"sensor"}}"#),
         Change(route: "POST /v1/enrolments/{enrolment}:revoke", target: "/v1/enrolments/{enrolment}:revoke"),
+        Change(route: "POST /v1/tokens", target: "/v1/tokens", body: #"{"subject":"client:x"}"#),
         Change(route: "POST /v1/devices/{id}:suspend", target: "/v1/devices/d:suspend"),
         Change(route: "PUT /v1/groups/{name}", target: "/v1/groups/g", body: "{}"),
         Change(route: "POST /v1/groups/{name}/members", target: "/v1/groups/g/members", body: #"{"add":["d"]}"#),
@@ -53,7 +56,9 @@ struct AuditActorTests {
 
     /// Routes that change nothing a person has to answer for, though their method is not GET.
     /// What provisioning changes is told in the claim's or the enrolment's name.
-    private static let questions: Set<String> = ["POST /v1/mqtt/auth", "POST /v1/mqtt/acl", "POST /v1/provision"]
+    private static let questions: Set<String> = [
+        "POST /v1/mqtt/auth", "POST /v1/mqtt/acl", "POST /v1/provision", "POST /v1/devices/{id}/tokens",
+    ]
 
     private func target(_ change: Change, _ id: (String) throws -> String) rethrows -> String {
         try ["credential", "claim", "enrolment"].reduce(change.target) { target, kind in
@@ -69,7 +74,9 @@ struct AuditActorTests {
             let access = try AccessControl.verifying(
                 keySet: file.path, issuer: "martlet", audience: "martlet", now: { ServiceClock.now() },
                 logger: Logger(label: "test", level: .critical))
-            try await RegistryFixture.with(access: access) { try await body($0, signer) }
+            var settings = IdentitySettings.test
+            settings.tokens = TokenSettings(signer: signer, keys: try KeySet([signer.key]))
+            try await RegistryFixture.with(settings: settings, access: access) { try await body($0, signer) }
         }
     }
 

@@ -13,7 +13,8 @@ struct AuditController: Sendable {
 
     private typealias P = RegistryParameters
     private static let kind = Parameter.choice(
-        "kind", of: ["device", "type", "group", "member", "credential", "certificate", "claim", "enrolment"], help: "What was changed."
+        "kind", of: ["device", "type", "group", "member", "credential", "certificate", "claim", "enrolment", "token"],
+        help: "What was changed."
     )
     .optional
     private static let key = Parameter.string("key", maxLength: 128, help: "Id or name of what was changed.").optional

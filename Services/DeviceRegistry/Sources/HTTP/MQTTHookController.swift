@@ -78,7 +78,7 @@ struct MQTTHookController: Sendable {
     private func answer(_ verdict: Result<MQTTAdmission, RefusedByGate>, _ context: RequestContext) throws -> HTTPResponse {
         switch verdict {
         case .success(let admission):
-            meter.count(.auth, .allow, .signature)
+            meter.count(.auth, .allow, admission.reason)
             return .json(admission.json)
         case .failure(let refused) where refused.reason == .notCurrent:
             meter.count(.auth, .unavailable, .notCurrent)

@@ -33,6 +33,9 @@ extension ErrorCode {
     static let claimEnded = ErrorCode(403, "claim_ended", "The claim or enrolment was revoked or is past its time.")
     static let deviceNotAllowed = ErrorCode(403, "device_not_allowed", "What was shown is not for this device id.")
     static let quotaExceeded = ErrorCode(403, "quota_exceeded", "The enrolment has made as many devices as it may.")
+    static let noTokenKey = ErrorCode(404, "no_token_key", "This registry was started without a key for access tokens.")
+    static let scopeNotHeld = ErrorCode(403, "scope_not_held", "A scope is asked for that the caller does not have itself.")
+    static let credentialRefused = ErrorCode(401, "credential_refused", "The password is no fresh signature by a secret that holds.")
     static let notCurrent = ErrorCode(503, "not_current", "What is known of the devices is too old to answer from; nobody is let in.")
     static let databaseBusy = ErrorCode(503, "query_timeout", "The database took too long; ask for less or try again.")
 

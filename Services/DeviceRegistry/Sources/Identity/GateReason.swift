@@ -4,11 +4,13 @@ import Metrics
 enum GateReason: String, Sendable, CaseIterable {
     // Allowed.
     case signature
+    case token
     case ownTopic = "own_topic"
 
     // Refused.
-    /// Neither user name nor client id is a device id, or the two of certificate and user name are not the same.
+    /// Neither user name nor client id is a device id.
     case noDevice = "no_device"
+    /// What was shown is another device's.
     case otherDevice = "other_device"
     case deviceUnknown = "device_unknown"
     case deviceSuspended = "device_suspended"
@@ -22,6 +24,8 @@ enum GateReason: String, Sendable, CaseIterable {
     case wrongSignature = "wrong_signature"
     case replayed
     case crowded
+    case wrongToken = "wrong_token"
+    case tokenExpired = "token_expired"
     case otherTopic = "other_topic"
     /// The credential that the client came in with does not hold any more.
     case credentialEnded = "credential_ended"
@@ -80,10 +84,12 @@ struct GateMeter: Sendable {
 
     private static func results(_ hook: Hook, _ reason: GateReason) -> [Result] {
         switch reason {
-        case .signature: hook == .auth ? [.allow] : []
+        case .signature, .token: hook == .auth ? [.allow] : []
         case .ownTopic: hook == .acl ? [.allow] : []
-        case .otherTopic, .credentialEnded: hook == .acl ? [.deny] : []
-        case .malformedPassword, .noMasterKey, .noCredential, .clock, .wrongSignature, .replayed, .crowded: hook == .auth ? [.deny] : []
+        case .otherTopic: hook == .acl ? [.deny] : []
+        case .malformedPassword, .noMasterKey, .noCredential, .clock, .wrongSignature, .replayed, .crowded, .otherDevice, .wrongToken,
+            .tokenExpired:
+            hook == .auth ? [.deny] : []
         case .notCurrent: hook == .auth ? [.unavailable] : [.deny]
         default: [.deny]
         }

@@ -5,6 +5,8 @@ struct IdentitySettings: Sendable {
     /// Nil: no secret is issued, no signature is right.
     var master: MasterKey?
     var terms = SignatureTerms()
+    /// Nil: no tokens are issued, none is right.
+    var tokens: TokenSettings?
     var topics: TopicRules
     var staleness = Duration.seconds(5)
     var poll = Duration.milliseconds(200)
@@ -15,10 +17,11 @@ struct IdentitySettings: Sendable {
         topics = TopicRules(TopicRules.standard) ?? .none
     }
 
-    /// - Throws: when the master key cannot be read, or could be read by others.
+    /// - Throws: when a key cannot be read, or could be read by others.
     init(_ reader: ConfigReader) throws(ConfigError) {
         master = try CredentialKeys.master(reader)
         terms = CredentialKeys.terms(reader)
+        tokens = try TokenKeys.settings(reader)
         topics = TopicRules(reader[MQTTKeys.topics]) ?? .none
         staleness = reader[MQTTKeys.staleness]
         poll = reader[MQTTKeys.poll]

@@ -1,3 +1,4 @@
+import AccessTokens
 import Domain
 
 /// Who wants to connect, as the broker tells it. Empty texts are as if they were not there.
@@ -26,6 +27,8 @@ struct MQTTAdmission: Sendable, Hashable {
     let credential: CredentialID?
     /// When it ends, in seconds since the Unix epoch; nil: it does not.
     let expires: Int64?
+    /// By what.
+    let reason: GateReason
 }
 
 /// Answers the broker's questions from memory alone: may this client connect, may it publish or subscribe there.
@@ -35,28 +38,62 @@ struct MQTTGate: Sendable {
     let view: AccessView
     /// Nil without a master key: then no signature is right.
     let signatures: SignatureCheck?
+    /// Nil without a key: then no token is right.
+    let tokens: TokenDesk?
     let rules: TopicRules
     let use: CredentialUse
     /// How old the view may be.
     let staleness: Duration
     let now: @Sendable () -> Timestamp
 
+    /// A client by its signature or its token, whichever the password is.
     func admit(_ connect: MQTTConnect) -> Result<MQTTAdmission, RefusedByGate> {
-        guard view.isCurrent(within: staleness) else { return .failure(.init(.notCurrent)) }
-        guard let device = Self.device(connect.username, connect.clientID) else { return .failure(.init(.noDevice)) }
-        guard let access = view.device(device) else { return .failure(.init(.deviceUnknown)) }
-        if let reason = GateReason(access.standing) { return .failure(.init(reason)) }
-        guard let signature = connect.password.flatMap({ DeviceSignature($0) }) else { return .failure(.init(.malformedPassword)) }
-        guard let signatures else { return .failure(.init(.noMasterKey)) }
-        let now = now()
-        switch signatures.check(signature, of: device, access.credentials, at: now) {
-        case .failure(let refused): return .failure(.init(GateReason(refused.reason)))
-        case .success(let credential):
-            use.note(credential.id, at: now)
-            let expires = credential.notAfter == .max ? nil : credential.notAfter / 1_000_000
-            return .success(MQTTAdmission(device: device, credential: credential.id, expires: expires))
+        guard let device = Self.device(connect.username, connect.clientID) else { return refused(.noDevice) }
+        guard let password = connect.password else { return admitBySignature(device, "") }
+        return TokenDesk.isToken(password) ? admitByToken(device, password) : admitBySignature(device, password)
+    }
+
+    func admitBySignature(_ device: DeviceID, _ password: String) -> Result<MQTTAdmission, RefusedByGate> {
+        admit(device) { access, now in
+            guard let signature = DeviceSignature(password) else { return refused(.malformedPassword) }
+            guard let signatures else { return refused(.noMasterKey) }
+            switch signatures.check(signature, of: device, access.credentials, at: now) {
+            case .failure(let refusal): return refused(GateReason(refusal.reason))
+            case .success(let credential):
+                use.note(credential.id, at: now)
+                let expires = credential.notAfter == .max ? nil : credential.notAfter / 1_000_000
+                return .success(MQTTAdmission(device: device, credential: credential.id, expires: expires, reason: .signature))
+            }
         }
     }
+
+    private func admitByToken(_ device: DeviceID, _ token: String) -> Result<MQTTAdmission, RefusedByGate> {
+        admit(device) { access, now in
+            guard let tokens else { return refused(.wrongToken) }
+            let claims: AccessClaims
+            do throws(TokenRefusal) {
+                claims = try tokens.verify(token)
+            } catch {
+                return refused(error.reason == .expired ? .tokenExpired : .wrongToken)
+            }
+            guard claims.subject == "device:\(device)" else { return refused(.otherDevice) }
+            let credential = TokenDesk.credential(of: claims)
+            if let credential, !access.holds(credential, at: now) { return refused(.credentialEnded) }
+            return .success(MQTTAdmission(device: device, credential: credential, expires: claims.expires, reason: .token))
+        }
+    }
+
+    /// What every way in asks for first: that the device is known and may speak.
+    private func admit(
+        _ device: DeviceID, _ prove: (DeviceAccess, Timestamp) -> Result<MQTTAdmission, RefusedByGate>
+    ) -> Result<MQTTAdmission, RefusedByGate> {
+        guard view.isCurrent(within: staleness) else { return refused(.notCurrent) }
+        guard let access = view.device(device) else { return refused(.deviceUnknown) }
+        if let reason = GateReason(access.standing) { return refused(reason) }
+        return prove(access, now())
+    }
+
+    private func refused(_ reason: GateReason) -> Result<MQTTAdmission, RefusedByGate> { .failure(RefusedByGate(reason)) }
 
     /// - Returns: why not; `ownTopic` when it may.
     func judge(_ action: MQTTAction) -> GateReason {
@@ -65,10 +102,7 @@ struct MQTTGate: Sendable {
         guard let access = view.device(device) else { return .deviceUnknown }
         if let reason = GateReason(access.standing) { return reason }
         if let name = action.credential {
-            let now = now()
-            guard let id = CredentialID(name), access.credentials.contains(where: { $0.id == id && $0.holds(at: now) }) else {
-                return .credentialEnded
-            }
+            guard let id = CredentialID(name), access.holds(id, at: now()) else { return .credentialEnded }
         }
         let isOwn =
             switch action.kind {
@@ -82,6 +116,12 @@ struct MQTTGate: Sendable {
     private static func device(_ username: String?, _ clientID: String?) -> DeviceID? {
         guard let text = username ?? clientID else { return nil }
         return try? DeviceID(text)
+    }
+}
+
+extension DeviceAccess {
+    fileprivate func holds(_ credential: CredentialID, at now: Timestamp) -> Bool {
+        credentials.contains { $0.id == credential && $0.holds(at: now) }
     }
 }
 
