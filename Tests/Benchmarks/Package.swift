@@ -33,7 +33,7 @@ let package = Package(
             name: "benchmarks",
             dependencies: [
                 "CAllocationCount", .product(name: "Wire", package: "martlet"), .product(name: "DeviceJSON", package: "martlet"),
-                .product(name: "PostgresClient", package: "martlet"),
+                .product(name: "PostgresClient", package: "martlet"), .product(name: "Crypto", package: "martlet"),
             ],
             swiftSettings: swiftSettings),
     ]

@@ -11,7 +11,7 @@ struct Benchmark: Sendable {
 enum Main {
     static let benchmarks: [Benchmark] = [
         .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .queries, .directory,
-        .registryImport, .registryQueries,
+        .registryImport, .registryQueries, .mqttHook,
     ]
 
     static func main() {

@@ -4,6 +4,8 @@ import Foundation
 final class QueryClient {
     private let descriptor: Int32
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    /// The whole answer, while it is wanted.
+    private var kept: [UInt8]?
 
     init(port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -32,6 +34,16 @@ final class QueryClient {
         return milliseconds(since: begin)
     }
 
+    /// What the answer says behind its head.
+    func body(of request: String) throws -> String {
+        kept = []
+        defer { kept = nil }
+        _ = try time(request)
+        let answer = kept ?? []
+        let end = answer.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound ?? answer.endIndex
+        return String(decoding: answer[end...], as: UTF8.self)
+    }
+
     private func readAnswer(_ request: String) throws {
         var head: [UInt8] = []
         var tail: [UInt8] = []
@@ -40,6 +52,7 @@ final class QueryClient {
             let count = recv(descriptor, &buffer, buffer.count, 0)
             guard count > 0 else { throw BenchmarkFailure("the connection broke in the answer to \(request.prefix(80))") }
             let part = buffer[..<count]
+            kept? += part
             tail = Array((tail + part.suffix(5)).suffix(5))
             if let left = missing {
                 missing = left - count

@@ -7,8 +7,10 @@ final class RegistryFleet {
     let registry: Program
     let port = 38_083
 
-    /// - Parameter binaries: folder of `device-registry` and `martlet`.
-    init(_ servers: HopServers, binaries: String) throws {
+    /// - Parameters:
+    ///   - binaries: folder of `device-registry` and `martlet`.
+    ///   - settings: more of the registry's.
+    init(_ servers: HopServers, binaries: String, settings: [String] = []) throws {
         self.servers = servers
         database = try BenchmarkDatabase(
             folder: servers.folder, settings: ["shared_buffers=256MB", "max_wal_size=4GB", "log_min_messages=warning", "jit=off"])
@@ -19,7 +21,7 @@ final class RegistryFleet {
             [
                 "--kafka.bootstrap", servers.bootstrap, "--postgres.url", database.url, "--auth", "off", "--http.port", "\(port)",
                 "--postgres.timeout", "120s",
-            ], folder: servers.folder)
+            ] + settings, folder: servers.folder)
         let database = database
         try registry.waitFor("schema") { (try? database.sql("SELECT count(*) FROM registry.import_failures")) != nil }
     }
