@@ -161,7 +161,7 @@ let package = Package(
         .library(name: "Crypto", targets: ["Crypto"]),
         .library(name: "DeviceJSON", targets: ["DeviceJSON"]),
         .library(name: "PostgresClient", targets: ["PostgresClient"]),
-        .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging", "Metrics"]),
+        .library(name: "HTTPKit", targets: ["HTTPKit", "HTTPServer", "Logging", "Metrics", "AccessTokens", "Crypto"]),
     ],
     targets: targets
 )

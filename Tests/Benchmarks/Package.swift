@@ -34,6 +34,7 @@ let package = Package(
             dependencies: [
                 "CAllocationCount", .product(name: "Wire", package: "martlet"), .product(name: "DeviceJSON", package: "martlet"),
                 .product(name: "PostgresClient", package: "martlet"), .product(name: "Crypto", package: "martlet"),
+                .product(name: "HTTPKit", package: "martlet"),
             ],
             swiftSettings: swiftSettings),
     ]

@@ -10,7 +10,7 @@ struct Benchmark: Sendable {
 @main
 enum Main {
     static let benchmarks: [Benchmark] = [
-        .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .queries, .directory,
+        .codec, .readings, .hop, .hopThroughput, .hopLatency, .hopMemory, .writer, .sealing, .http, .access, .queries, .directory,
         .registryImport, .registryQueries, .mqttHook,
     ]
 
