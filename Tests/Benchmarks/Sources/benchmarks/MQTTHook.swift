@@ -11,7 +11,8 @@ extension Benchmark {
         try withHopServers { servers in
             let master = Hexadecimal.encode(try SecureRandom.bytes(32))
             let key = servers.folder.appendingPathComponent("master.key")
-            FileManager.default.createFile(atPath: key.path, contents: Data(master.utf8), attributes: [.posixPermissions: 0o600])
+            try Data(master.utf8).write(to: key)
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key.path)
             let fleet = try RegistryFleet(
                 servers, binaries: options["--binaries"] ?? ".build/release", settings: ["--credentials.master-key-file", key.path])
             defer { fleet.end() }
