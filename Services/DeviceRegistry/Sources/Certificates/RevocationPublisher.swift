@@ -57,15 +57,19 @@ struct RevocationPublisher: Service {
         let connection = try PostgresConnection(postgresURL, PostgresOptions(applicationName: "device-registry-revocations"))
         var disconnections = sessions.map { Disconnections(sessions: $0, metrics: metrics, logger: logger) }
         var posted: Version?
+        var isUntold = false
         var counted: Timestamp?
         while !shutdown.isShuttingDown {
             let due = try disconnections?.due(connection) ?? []
             // First the version, then the list: what is committed between them is on the list and makes one more.
             let version = try version(connection)
             if version != posted || isAgeing {
+                waitForNextList(shutdown)
                 try post(connection)
                 posted = version
+                isUntold = true
             }
+            if isUntold { isUntold = !tellBroker() }
             let isMore = try disconnections?.carryOut(due, connection) ?? false
             if disconnections != nil { try measureWaiting(connection) }
             if counted.map({ now().microseconds - $0.microseconds >= Self.countingInterval }) ?? true {
@@ -74,6 +78,14 @@ struct RevocationPublisher: Service {
             }
             if !isMore { shutdown.wait(atMost: Self.interval) }
         }
+    }
+
+    /// Each list is dated a second later than the one before at least: more than one a second would be dated into the future, where it
+    /// lets nobody in.
+    private func waitForNextList(_ shutdown: ShutdownSignal) {
+        guard let madeAt = board.madeAt else { return }
+        let age = now().microseconds - madeAt.microseconds
+        if (0..<1_000_000).contains(age) { shutdown.wait(atMost: .microseconds(1_000_000 - age)) }
     }
 
     private func measureWaiting(_ connection: PostgresConnection) throws {
@@ -125,16 +137,19 @@ struct RevocationPublisher: Service {
             revoked, number: UInt64(number), validity: start...max(start + 1, seconds + settings.validity))
         board.post(list, count: revoked.count, startsAt: start, at: now)
         if !settings.file.isEmpty { try DurableFile.replace(settings.file, list.pem) }
-        if !settings.brokerProcess.isEmpty { signalBroker() }
         logger.info("revocation list made", metadata: ["number": "\(number)", "certificates": "\(revoked.count)"])
     }
 
     /// Mosquitto reads its list again on SIGHUP.
-    private func signalBroker() {
+    /// - Returns: false when that has to be tried again.
+    private func tellBroker() -> Bool {
+        guard !settings.brokerProcess.isEmpty else { return true }
         do {
             try BrokerProcess(file: settings.brokerProcess).reload()
+            return true
         } catch {
-            logger.warning("cannot tell the broker of the new revocation list", metadata: ["error": "\(error)"])
+            logger.warning("cannot tell the broker of the new revocation list, trying again", metadata: ["error": "\(error)"])
+            return false
         }
     }
 }
