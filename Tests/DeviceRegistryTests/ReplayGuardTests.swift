@@ -28,6 +28,16 @@ struct ReplayGuardTests {
         #expect(replays.take(CredentialID(number: 4), 60_000, now: 60_000) == .fresh, "time makes room")
     }
 
+    @Test("one credential has its share and leaves the others theirs")
+    func share() {
+        let replays = ReplayGuard(window: .seconds(10), capacity: 100, share: 5)
+        for offset: Int64 in 0..<5 { #expect(replays.take(credential, 5_000 + offset, now: 5_000) == .fresh) }
+        #expect(replays.take(credential, 5_005, now: 5_000) == .full)
+        #expect(replays.take(credential, 5_004, now: 5_000) == .replayed)
+        #expect(replays.take(CredentialID(number: 2), 5_005, now: 5_000) == .fresh)
+        #expect(replays.take(credential, 10_000, now: 10_000) == .fresh, "a new window, a new share")
+    }
+
     @Test("of many who show one signature at once, one is let in")
     func race() async {
         let replays = ReplayGuard(window: .seconds(10))

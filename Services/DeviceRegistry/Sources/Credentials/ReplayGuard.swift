@@ -13,17 +13,26 @@ final class ReplayGuard: Sendable {
 
     /// Entries by their time, a window each: what is more than a window ago is dropped whole.
     private struct State {
-        var buckets: [Int64: Set<Entry>] = [:]
+        var buckets: [Int64: Bucket] = [:]
         var count = 0
+    }
+
+    private struct Bucket {
+        var entries: Set<Entry> = []
+        var ofCredential: [UInt64: Int] = [:]
     }
 
     /// In milliseconds.
     private let window: Int64
     private let capacity: Int
+    private let share: Int
     private let state = Mutex(State())
 
-    /// - Parameter capacity: entries of 16 bytes.
-    init(window: Duration, capacity: Int = 1_000_000) {
+    /// - Parameters:
+    ///   - capacity: entries of 16 bytes.
+    ///   - share: those of one credential within a window, so that no device keeps the others out.
+    init(window: Duration, capacity: Int = 1_000_000, share: Int = 300) {
+        self.share = share
         self.window = max(1, window.components.seconds * 1_000)
         self.capacity = capacity
     }
@@ -35,10 +44,12 @@ final class ReplayGuard: Sendable {
         let entry = Entry(credential: credential.number, time: time)
         let oldest = (now - window) / window
         return state.withLock { state in
-            for bucket in state.buckets.keys where bucket < oldest { state.count -= state.buckets.removeValue(forKey: bucket)?.count ?? 0 }
-            if state.buckets[time / window]?.contains(entry) ?? false { return .replayed }
-            guard state.count < capacity else { return .full }
-            state.buckets[time / window, default: []].insert(entry)
+            for key in state.buckets.keys where key < oldest { state.count -= state.buckets.removeValue(forKey: key)?.entries.count ?? 0 }
+            let key = time / window
+            if state.buckets[key]?.entries.contains(entry) ?? false { return .replayed }
+            guard state.count < capacity, state.buckets[key]?.ofCredential[credential.number] ?? 0 < share else { return .full }
+            state.buckets[key, default: Bucket()].entries.insert(entry)
+            state.buckets[key, default: Bucket()].ofCredential[credential.number, default: 0] += 1
             state.count += 1
             return .fresh
         }
