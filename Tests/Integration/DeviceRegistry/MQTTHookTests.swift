@@ -29,7 +29,14 @@ struct MQTTHookTests {
                 // Without a user name the client id is the device.
                 let other = signedPassword("pump-7", secret, offset: 1)
                 #expect(try await registry.connect("", other, clientID: "pump-7").json["result"] == .string("allow"))
-                #expect(registry.decisions("auth", "allow", "signature") == 2)
+                // A broker gives the session of a client id to whoever comes with it.
+                let third = signedPassword("pump-7", secret, offset: 2)
+                for stranger in ["pump-8", "pump-70", "pump-7:1", "PUMP-7"] {
+                    #expect(try await registry.connect("pump-7", third, clientID: stranger).json["result"] == .string("deny"))
+                }
+                #expect(registry.decisions("auth", "deny", "other_device") == 4)
+                #expect(try await registry.connect("pump-7", third, clientID: "pump-7/main").json["result"] == .string("allow"))
+                #expect(registry.decisions("auth", "allow", "signature") == 3)
                 #expect(registry.decisions("auth", "deny", "replayed") == 1)
                 try await eventually("the use is written down", within: 30) {
                     try registry.rows("SELECT count(*) FROM registry.credentials WHERE last_used_at IS NOT NULL") == ["1"]

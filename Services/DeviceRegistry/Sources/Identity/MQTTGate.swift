@@ -49,6 +49,7 @@ struct MQTTGate: Sendable {
     /// A client by its signature or its token, whichever the password is.
     func admit(_ connect: MQTTConnect) -> Result<MQTTAdmission, RefusedByGate> {
         guard let device = Self.device(connect.username, connect.clientID) else { return refused(.noDevice) }
+        guard Self.isOwn(connect.clientID, device) else { return refused(.otherDevice) }
         guard let password = connect.password else { return admitBySignature(device, "") }
         return TokenDesk.isToken(password) ? admitByToken(device, password) : admitBySignature(device, password)
     }
@@ -110,6 +111,12 @@ struct MQTTGate: Sendable {
             case .subscribe: rules.maySubscribe(action.topic, device.text)
             }
         return isOwn ? .ownTopic : .otherTopic
+    }
+
+    /// A broker gives the session of a client id to whoever comes with it: nobody may come with another device's. No id holds a slash.
+    private static func isOwn(_ clientID: String?, _ device: DeviceID) -> Bool {
+        guard let clientID else { return true }
+        return clientID.utf8.elementsEqual(device.text.utf8) || clientID.utf8.starts(with: (device.text + "/").utf8)
     }
 
     /// The user name is the device's id; without one the client id is.
