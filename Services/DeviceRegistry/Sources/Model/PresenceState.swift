@@ -38,6 +38,9 @@ struct PresenceState: Hashable, Sendable {
     /// Ends of so many connections are remembered: one may be read before the beginning that it belongs to.
     static let mostEnds = 8
 
+    /// What a device sends before its goodbye comes by another topic, and may be taken by Kafka that much later.
+    static let crossing = Duration.milliseconds(500)
+
     private(set) var report: Report?
     /// Newer than the report, the newest of each connection, in their order.
     private(set) var ends: [End] = []
@@ -63,7 +66,7 @@ struct PresenceState: Hashable, Sendable {
         guard let lastSeen, !isSilent else { return .offline }
         guard let end = lastEnd else { return report?.status ?? .online }
         // Back without a word about its connection.
-        return lastSeen > end.moment.time ? .online : .offline
+        return lastSeen > end.moment.time.advanced(by: Self.crossing) ? .online : .offline
     }
 
     /// The connection that the device announced last; nil when it is back by one that it did not announce.
@@ -114,7 +117,9 @@ struct PresenceState: Hashable, Sendable {
         }
         let place = ends.firstIndex { $0.moment > end.moment } ?? ends.endIndex
         ends.insert(end, at: place)
-        if ends.count > Self.mostEnds { ends.removeFirst() }
+        guard ends.count > Self.mostEnds else { return }
+        // The one that speaks of the announced connection decides.
+        ends.remove(at: ends.firstIndex { $0.session != nil && $0.session != report?.session } ?? ends.startIndex)
     }
 
     private mutating func see(_ time: Timestamp) {

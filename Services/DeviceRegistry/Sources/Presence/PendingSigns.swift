@@ -35,10 +35,11 @@ struct PendingSigns {
         words = 0
     }
 
-    /// - Parameter now: a record's time lies not behind it, whatever clock wrote it.
+    /// - Parameter now: a record's time lies at most a second behind it, whatever clock wrote it.
     mutating func take(_ record: borrowing KafkaRecord, isEvent: Bool, now: Timestamp) {
         records += 1
-        let time = min(record.timestamp ?? now, now)
+        // A poll takes less than a second: what Kafka takes meanwhile keeps its time.
+        let time = min(record.timestamp ?? now, now.advanced(by: .seconds(1)))
         guard DeviceID.isValid(record.key) else { return unreadable += 1 }
         let id = String(decoding: record.key, as: UTF8.self)
         guard isEvent else { return see(id, time) }

@@ -20,12 +20,14 @@ struct PresenceRow: Hashable, Sendable {
 
     /// - Returns: whether the status or the session is another one now.
     mutating func take(_ signs: PendingSigns.Signs) -> Bool {
+        let wasSilent = state.isSilent
         for word in signs.words { state.take(word) }
         if let traffic = signs.traffic { state.take(.traffic(traffic)) }
         let next = isInMaintenance ? .maintenance : state.status
         let isChanged = next != status || state.session != session
         if isChanged { version += 1 }
-        if next != status || since == nil, let time = state.since(silence: nil) { since = max(time, since ?? time) }
+        let began = wasSilent && !state.isSilent ? state.lastSeen : state.since(silence: nil)
+        if next != status || since == nil, let began { since = max(began, since ?? began) }
         (status, session) = (next, state.session)
         return isChanged
     }

@@ -49,7 +49,7 @@ extension PostgresConnection {
             return try connection.queryPrepared(
                 "presence-sweep",
                 """
-                WITH read AS (SELECT min(read_until) AS until FROM registry.presence_offsets WHERE topic = ANY($1)),
+                WITH read AS (SELECT least(min(read_until), now()) AS until FROM registry.presence_offsets WHERE topic = ANY($1)),
                 late AS (
                     SELECT p.device, p.last_seen + t.heartbeat_seconds * interval '1 second' AS deadline
                     FROM registry.presence p JOIN registry.devices d ON d.id = p.device JOIN registry.types t ON t.name = d.type
