@@ -52,7 +52,7 @@ struct CertificatesController: Sendable {
                 ResponseSpecification(201, schema: Self.shape, help: "The certificate, and that of the authority."),
                 ResponseSpecification(201, contentType: "application/x-pem-file", schema: .string, help: "The certificate alone."),
             ],
-            errors: Self.errors + [.badCertificateRequest, .nameTooLong, .tooManyCertificates, .deviceBarred]
+            errors: Self.errors + [.badCertificateRequest, .nameTooLong, .tooManyCertificates, .deviceBarred, .credentialEnded]
         ) { context in
             let id = try context.value(P.device)
             let isBare = try context.value(Self.issueForm) == "pem"
@@ -130,7 +130,9 @@ struct CertificatesController: Sendable {
 
     private static func cursor(_ text: String) throws -> ExpiryCursor {
         let fields = try PageCursor(text, scope: "expiring").fields
-        guard fields.count == 2, let time = Int64(fields[0]) else { throw APIError(.invalidCursor, field: "cursor") }
+        guard fields.count == 2, let time = Int64(fields[0]), PageCursor.times.contains(time) else {
+            throw APIError(.invalidCursor, field: "cursor")
+        }
         return ExpiryCursor(notAfter: Timestamp(microseconds: time), serial: fields[1])
     }
 

@@ -141,7 +141,9 @@ struct ProvisioningController: Sendable {
             var before: (Timestamp, CredentialID)?
             if let cursor = try context.value(PageCursor.parameter) {
                 let fields = try PageCursor(cursor, scope: name).fields
-                guard fields.count == 2, let time = Int64(fields[0]), let id = CredentialID(fields[1]) else {
+                guard fields.count == 2, let time = Int64(fields[0]), PageCursor.times.contains(time),
+                    let id = CredentialID(fields[1])
+                else {
                     throw APIError(.invalidCursor, field: "cursor")
                 }
                 before = (Timestamp(microseconds: time), id)

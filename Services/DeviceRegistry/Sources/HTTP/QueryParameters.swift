@@ -45,3 +45,8 @@ extension QueryTree {
         }
     }
 }
+
+extension PageCursor {
+    /// Microseconds that PostgreSQL has a time for: a cursor may be made by hand.
+    static let times = Int64(0)...4_102_444_800_000_000
+}

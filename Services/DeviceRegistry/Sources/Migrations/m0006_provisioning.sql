@@ -18,6 +18,7 @@ CREATE TABLE registry.claims (
     used_by text COLLATE "C" CHECK ((used_by IS NOT NULL) = (state = 'used')));
 
 CREATE INDEX claims_created ON registry.claims (created_at, id);
+CREATE INDEX claims_open ON registry.claims (expires_at) WHERE state = 'open';
 
 CREATE TABLE registry.enrolments (
     id text COLLATE "C" PRIMARY KEY CHECK (id ~ '^[0-9a-f]{16}$'),

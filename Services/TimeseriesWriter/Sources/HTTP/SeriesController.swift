@@ -197,9 +197,9 @@ extension PageCursor {
 
 extension SampleKey {
     init(cursor: PageCursor) throws(APIError) {
-        guard cursor.fields.count == 2, let time = Int64(cursor.fields[0]), let ordinal = UInt32(cursor.fields[1]) else {
-            throw APIError(.invalidCursor, field: "cursor")
-        }
-        self.init(time: Timestamp(microseconds: time), ordinal: ordinal)
+        guard cursor.fields.count == 2, let time = Int64(cursor.fields[0]).map({ Timestamp(microseconds: $0) }),
+            time.isRepresentable, let ordinal = UInt32(cursor.fields[1])
+        else { throw APIError(.invalidCursor, field: "cursor") }
+        self.init(time: time, ordinal: ordinal)
     }
 }

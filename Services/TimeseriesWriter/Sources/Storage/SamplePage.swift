@@ -13,9 +13,11 @@ extension SampleReader {
             }
             // First what is left of the key's time, however much lies there, so that a made-up number costs no more than that.
             let next = Timestamp(microseconds: key.time.microseconds + 1)
-            let rest = try SamplePage(series: series, from: key.time, to: min(to, next), after: key, limit: limit).read(connection)
+            let rest = try SamplePage(series: series, from: max(from, key.time), to: min(to, next), after: key, limit: limit).read(
+                connection)
             guard rest.count < limit else { return rest }
-            return try rest + SamplePage(series: series, from: next, to: to, after: nil, limit: limit - rest.count).read(connection)
+            return try rest
+                + SamplePage(series: series, from: max(from, next), to: to, after: nil, limit: limit - rest.count).read(connection)
         }
     }
 
