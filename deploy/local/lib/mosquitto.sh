@@ -4,11 +4,17 @@
 mosquitto_program() { PATH=$PATH:/usr/sbin command -v mosquitto; }
 
 mosquitto_start() {
-    local user port tls_port folder program
+    local user port tls_port folder program settings
+    settings=$(cat -- "$repository"/deploy/mosquitto/* | cksum | tr ' ' '-')
     if process_runs mosquitto; then
-        step mosquitto "re-used, port $(state_get mosquitto.port)"
-        return
+        if [[ $(state_get mosquitto.settings) == "$settings" ]]; then
+            step mosquitto "re-used, port $(state_get mosquitto.port)"
+            return
+        fi
+        step mosquitto 'restarting: its settings have changed'
+        mosquitto_stop
     fi
+    state_set mosquitto.settings "$settings"
     program=$(mosquitto_program) || fail 'no mosquitto in PATH or /usr/sbin'
     user=$(server_user mosquitto)
     folder_for mosquitto "$user"

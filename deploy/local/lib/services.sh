@@ -39,15 +39,19 @@ service_start() {
 services_start() {
     local auth=${MARTLET_AUTH:-off}
     # Without it devices get no secrets; with another one than before all of theirs would be wrong.
-    [[ -s $local_folder/master.key ]] || martlet_tool keys create-master --file "$local_folder/master.key" >/dev/null
+    local -a master=()
+    if [[ -z ${MARTLET_CREDENTIALS_MASTER_KEY:-}${MARTLET_CREDENTIALS_MASTER_KEY_FILE:-} ]]; then
+        [[ -s $local_folder/master.key ]] || martlet_tool keys create-master --file "$local_folder/master.key" >/dev/null
+        master=(MARTLET_CREDENTIALS_MASTER_KEY_FILE="$local_folder/master.key")
+    fi
     # With it devices exchange a signature for an access token.
     [[ -s $local_folder/token.pem ]] || martlet_tool tokens create-key --private-key "$local_folder/token.pem" --key-set "$local_folder/jwks.json" >/dev/null
     # For a first look: whoever speaks is heard and becomes a device.
-    service_start device-registry 8083 MARTLET_AUTH="$auth" MARTLET_AUTO_REGISTER=on MARTLET_PRESENCE_FLUSH=1s MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)" \
+    service_start device-registry 8083 MARTLET_AUTH="$auth" MARTLET_AUTO_REGISTER="${MARTLET_AUTO_REGISTER:-on}" MARTLET_PRESENCE_FLUSH="${MARTLET_PRESENCE_FLUSH:-1s}" MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)" \
         MARTLET_PKI_CERTIFICATE="$pki_authority/ca.pem" MARTLET_PKI_KEY="$pki_authority/ca.key" MARTLET_PKI_REVOCATION_LIST="$(pki_broker)/crl.pem" \
         MARTLET_PKI_BROKER="127.0.0.1:$(state_get mosquitto.port)" MARTLET_PKI_BROKER_PID="$local_folder/run/mosquitto.pid" \
         MARTLET_PKI_BROKER_DENIED="$(pki_broker)/denied" \
-        MARTLET_CREDENTIALS_MASTER_KEY_FILE="$local_folder/master.key" MARTLET_TOKENS_KEY="$local_folder/token.pem"
-    service_start ingestion 8081 MARTLET_AUTH="$auth" MARTLET_IDENTITY=open MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
+        MARTLET_TOKENS_KEY="${MARTLET_TOKENS_KEY:-$local_folder/token.pem}" "${master[@]}"
+    service_start ingestion 8081 MARTLET_AUTH="$auth" MARTLET_IDENTITY="${MARTLET_IDENTITY:-open}" MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_MQTT_HOST=127.0.0.1 MARTLET_MQTT_PORT="$(state_get mosquitto.port)"
     service_start timeseries-writer 8082 MARTLET_AUTH="$auth" MARTLET_KAFKA_BOOTSTRAP="$kafka_bootstrap" MARTLET_POSTGRES_URL="$(postgres_url)"
 }
