@@ -87,6 +87,30 @@ struct TokenIssueTests {
         }
     }
 
+    @Test("a device's token changes nothing any more once its credential has ended, or the device is barred")
+    func endedCredential() async throws {
+        try await withIssuer { registry, issuer in
+            let admin = try bearer(issuer, [.devicesWrite, .devicesAdmin, .credentialsWrite])
+            func report(_ id: String, _ token: String) async throws -> RegistryFixture.Answer {
+                let headers: HTTPHeaders = ["Authorization": "Bearer \(token)", "Content-Type": "application/merge-patch+json"]
+                return try await registry.ask(.patch, "/v1/devices/\(id)/facts", #"{"uptime":1}"#, headers)
+            }
+            let (credential, secret) = try await device(registry, issuer, "d")
+            let token = try #require(try await tokenOf(registry, "d", signedPassword("d", secret)).json["access_token"]?.stringValue)
+            #expect(try await report("d", token).status == 200)
+            #expect(try await registry.ask(.post, "/v1/devices/d/credentials/\(credential):revoke", nil, admin).status == 200)
+            let ended = try await report("d", token)
+            #expect((ended.status, ended.code) == (403, "credential_ended"))
+
+            let (_, other) = try await device(registry, issuer, "e")
+            let another = try #require(try await tokenOf(registry, "e", signedPassword("e", other)).json["access_token"]?.stringValue)
+            #expect(try await registry.ask(.post, "/v1/devices/e:activate", nil, admin).status == 200)
+            #expect(try await registry.ask(.post, "/v1/devices/e:suspend", nil, admin).status == 200)
+            let barred = try await report("e", another)
+            #expect((barred.status, barred.code) == (403, "credential_ended"))
+        }
+    }
+
     @Test("the broker takes no token that is another's, is over, is forged or came of a credential that ended")
     func refusals() async throws {
         try await withIssuer { registry, issuer in

@@ -130,7 +130,7 @@ struct DevicesController: Sendable {
             parameters: [P.device, Conditions.ifMatch],
             requestBody: BodySpecification(contentType: Self.mergePatch, schema: .map(.any), limit: 131_072, help: "What to change."),
             responses: [ResponseSpecification(schema: Self.shape, help: "The device as it is now.")],
-            errors: [.deviceUnknown, .revisionMismatch, .deleted, .unavailable] + ErrorCode.documentFaults
+            errors: [.deviceUnknown, .revisionMismatch, .deleted, .credentialEnded, .unavailable] + ErrorCode.documentFaults
         ) { context in
             let id = try context.value(P.device)
             let precondition = try Conditions.writing(context)

@@ -23,6 +23,7 @@ extension ErrorCode {
     static let groupDynamic = ErrorCode(409, "group_dynamic", "The members of a dynamic group are found by its query.")
     static let barred = ErrorCode(409, "device_barred", "The device is suspended, retired or deleted.")
     static let credentialUnknown = ErrorCode(404, "credential_unknown", "The device has no such credential.")
+    static let credentialEnded = ErrorCode(403, "credential_ended", "The credential that the device's token came of has ended.")
     static let tooManyCredentials = ErrorCode(409, "too_many_credentials", "The device has as many credentials as it may have.")
     static let noMasterKey = ErrorCode(404, "no_master_key", "This registry was started without a master key.")
     static let claimUnknown = ErrorCode(404, "claim_unknown", "There is no such claim.")
@@ -74,6 +75,7 @@ extension APIError {
         case .groupDynamic: .groupDynamic
         case .deviceBarred: .barred
         case .credentialUnknown: .credentialUnknown
+        case .credentialEnded: .credentialEnded
         case .tooManyCredentials: .tooManyCredentials
         case .noMasterKey: .noMasterKey
         case .claimUnknown: .claimUnknown

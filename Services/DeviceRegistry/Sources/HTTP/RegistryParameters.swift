@@ -87,5 +87,11 @@ enum RegistryParameters {
 
 extension RequestContext {
     /// Who asks.
-    func author(_ action: String) -> Author { Author(actor: principal.name, action: action, requestID: requestID) }
+    func author(_ action: String) -> Author {
+        var author = Author(actor: principal.name, action: action, requestID: requestID)
+        if case .device(let id, let claims) = principal {
+            author.device = DeviceProof(device: id, credential: TokenDesk.credential(of: claims))
+        }
+        return author
+    }
 }

@@ -18,6 +18,7 @@ struct Refusal: Error, Hashable, CustomStringConvertible {
         case groupDynamic = "group_dynamic"
         case deviceBarred = "device_barred"
         case credentialUnknown = "credential_unknown"
+        case credentialEnded = "credential_ended"
         case tooManyCredentials = "too_many_credentials"
         case noMasterKey = "no_master_key"
         case claimUnknown = "claim_unknown"

@@ -7,6 +7,15 @@ struct Author: Sendable {
     /// What is done, in a word: `replace`, `suspend`.
     var action: String
     var requestID: String?
+    /// Set when it is a device, by a token of its own.
+    var device: DeviceProof?
+}
+
+/// What a device's token was asked with. Whoever verifies offline takes the token until it ends; what changes something asks again.
+struct DeviceProof: Sendable, Hashable {
+    let device: String
+    /// Nil: an operator's tool made the token.
+    let credential: CredentialID?
 }
 
 /// The registry's tables, over a pool of connections. Every change is one transaction that knows its author.
@@ -29,6 +38,7 @@ struct RegistryDatabase: Sendable {
                 do {
                     return try connection.transaction { connection in
                         try connection.tell(author)
+                        if let proof = author.device { try connection.check(proof) }
                         return try body(connection)
                     }
                 } catch let error as PostgresError where .transactionRollback ~= error && attempt < Self.attempts {
@@ -50,6 +60,21 @@ extension PostgresConnection {
             "author",
             "SELECT set_config('registry.actor', $1, true), set_config('registry.action', $2, true), set_config('registry.request', $3, true)",
             [.text(author.actor), .text(author.action), .text(author.requestID ?? "")])
+    }
+
+    /// - Throws: when the device may not speak any more, or the credential has ended that its token came of. Devices that are not there are
+    ///   left to those who look for them.
+    fileprivate func check(_ proof: DeviceProof) throws {
+        let rows = try queryPrepared(
+            "device-proof",
+            """
+            SELECT deleted_at IS NULL AND lifecycle NOT IN ('suspended', 'retired') AND ($2 = '' OR EXISTS (
+                SELECT FROM registry.credentials c WHERE c.id = $2 AND c.device = d.id AND c.state = 'active'
+                    AND c.not_before <= now() AND (c.not_after IS NULL OR c.not_after > now())))
+            FROM registry.devices d WHERE id = $1
+            """, [.text(proof.device), .text(proof.credential?.text ?? "")])
+        guard let row = rows.first, try !row.get(0, as: Bool.self) else { return }
+        throw Refusal(.credentialEnded, "token", "the credential that this token was asked with has ended, or the device is barred")
     }
 }
 
