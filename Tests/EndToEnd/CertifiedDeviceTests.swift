@@ -77,7 +77,8 @@ struct CertifiedDeviceTests {
 
     /// Revokes the certificate of a device that is connected and publishes ten times a second.
     private func cutOff(_ device: Device, _ stack: Stack, _ folder: URL) async throws {
-        let script = #"n=100; while echo "{\"type\":\"t\",\"value\":$n}"; do n=$((n + 1)); sleep 0.1; done | exec mosquitto_pub "$@" -l"#
+        // One process to be stopped: what writes to it ends with it.
+        let script = #"exec mosquitto_pub "$@" -l < <(n=100; while echo "{\"type\":\"t\",\"value\":$n}"; do n=$((n + 1)); sleep 0.1; done)"#
         let live = try ChildProcess(
             "live", "/bin/bash", ["-c", script, "live"] + arguments(device, stack, "sensor/\(device.id)/telemetry"), folder: folder)
         try await eventually("its readings come") { try await latest(device.id, stack).contains(#""value":1"#) }
