@@ -29,6 +29,7 @@ struct StretchCursor: Sendable {
     /// Series whose samples fill about a page, as far as is known of those before.
     private var seriesAtOnce = 16
     private var seriesPerSweep = 0
+    private var canSweep = true
     /// Of the series at hand, those that are still to come first.
     private var holes: [QueryStretch] = []
     private var holesOf: Int?
@@ -119,9 +120,11 @@ struct StretchCursor: Sendable {
     }
 
     private mutating func adapt(to rows: Int, of series: Int) {
+        // A sweep brings more series than are looked up at once: this one was refused, and the next would most likely be.
+        if seriesPerSweep > seriesAtOnce, series <= seriesAtOnce { canSweep = false }
         let fitting = StretchPage.points * max(1, series) / max(1, rows)
         seriesAtOnce = max(1, min(fitting, 4 * seriesAtOnce, Self.mostSeriesAtOnce))
-        seriesPerSweep = min(Self.pagesPerSweep * seriesAtOnce, Self.mostSeriesAtOnce)
+        seriesPerSweep = canSweep ? min(Self.pagesPerSweep * seriesAtOnce, Self.mostSeriesAtOnce) : 0
     }
 }
 
