@@ -17,17 +17,7 @@ extension RegistryFixture {
         status.migrated()
         let metrics = AccessViewMetrics(MetricsRegistry())
         let follower = identity.follower(url ?? self.url, status, metrics, Logger(label: "test", level: .critical))
-        let signal = ShutdownSignal()
-        let running = Task { try await ShutdownSignal.$current.withValue(signal) { try await follower.run() } }
-        do {
-            try await body(metrics)
-        } catch {
-            signal.request()
-            _ = try? await running.value
-            throw error
-        }
-        signal.request()
-        try await running.value
+        try await running(follower) { try await body(metrics) }
     }
 
     /// Until the view holds all that is committed by now.

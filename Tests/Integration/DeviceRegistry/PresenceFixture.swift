@@ -46,17 +46,7 @@ struct PresenceFixture: Sendable {
         let presence = PresenceReader(
             config: DeviceRegistryConfig(reader, name: "device-registry"), metrics: metrics, status: status, changed: {},
             logger: Logger(label: "test", level: .critical), now: { ServiceClock.now() })
-        let signal = ShutdownSignal()
-        let running = Task { try await ShutdownSignal.$current.withValue(signal) { try await presence.run() } }
-        do {
-            try await body(metrics)
-        } catch {
-            signal.request()
-            _ = try? await running.value
-            throw error
-        }
-        signal.request()
-        try await running.value
+        try await running(presence) { try await body(metrics) }
     }
 
     func say(_ kind: DeviceEvent.Kind, _ device: String, session: String? = nil) throws {

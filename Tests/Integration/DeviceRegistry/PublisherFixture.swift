@@ -50,17 +50,7 @@ struct PublisherFixture: Sendable {
             config: DeviceRegistryConfig(reader, name: "device-registry"), metrics: metrics, devices: DeviceGauges(MetricsRegistry()),
             status: status, wake: PublisherWake(), clientMetrics: MetricsRegistry(),
             logger: Logger(label: "test", level: .critical), fault: fault)
-        let signal = ShutdownSignal()
-        let running = Task { try await ShutdownSignal.$current.withValue(signal) { try await publisher.run() } }
-        do {
-            try await body(metrics)
-        } catch {
-            signal.request()
-            _ = try? await running.value
-            throw error
-        }
-        signal.request()
-        try await running.value
+        try await running(publisher) { try await body(metrics) }
     }
 
     func expectEmptyOutbox() async throws {

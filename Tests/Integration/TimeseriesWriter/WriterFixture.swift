@@ -54,17 +54,7 @@ struct WriterFixture: Sendable {
         let status = WriterStatus()
         let loop = WriterLoop(
             config: TimeseriesWriterConfig(reader, name: context.name), context: context, metrics: metrics, status: status, fault: fault)
-        let signal = ShutdownSignal()
-        let running = Task { try await ShutdownSignal.$current.withValue(signal) { try await loop.run() } }
-        do {
-            try await body(metrics, status)
-        } catch {
-            signal.request()
-            _ = try? await running.value
-            throw error
-        }
-        signal.request()
-        try await running.value
+        try await running(loop) { try await body(metrics, status) }
     }
 
     /// Readings `numbers` of a device, one record each; the value is the number.
