@@ -43,7 +43,7 @@ let targets: [Target] =
         shared("KafkaClient", ["CRdkafka", "Domain", "Wire", "Logging", "Metrics", "Threads"]),
         shared("PostgresClient", ["CPostgres", "Domain", "Logging", "Metrics", "Threads"]),
         shared("MQTTClient", ["CMosquitto", "Domain", "Logging", "Metrics"]),
-        shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "Logging", "Metrics", "Threads"]),
+        shared("HTTPServer", ["CMicrohttpd", "CGnuTLS", "JSON", "Logging", "Metrics", "Threads"]),
         shared("AccessTokens", ["Crypto", "JSON"]),
         shared("DeviceJSON", ["Domain", "Wire"]),
 

@@ -57,7 +57,7 @@ public struct KeySet: Sendable {
     public func json() throws(CryptoError) -> [UInt8] {
         var list: [JSONValue] = []
         for key in order { list.append(try key.json()) }
-        return Array(JSONValue.object(["keys": .array(list)]).text.utf8) + [0x0A]
+        return JSONValue.object(["keys": .array(list)]).bytes + [0x0A]
     }
 
     /// Members that only the holder of a private or shared key may know (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).

@@ -26,7 +26,7 @@ public struct TokenKey: Sendable {
     /// RFC 7638: SHA-256 of the required members in the order of their names.
     public static func thumbprint(_ key: PublicKey) throws(CryptoError) -> String {
         let members = try JSONValue.object(requiredMembers(key).sorted { $0.name < $1.name })
-        return Base64URL.encode(SHA256.hash(Array(members.text.utf8)))
+        return Base64URL.encode(SHA256.hash(members.bytes))
     }
 
     private static func requiredMembers(_ key: PublicKey) throws(CryptoError) -> [JSONValue.Member] {

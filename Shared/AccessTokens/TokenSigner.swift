@@ -15,7 +15,7 @@ public struct TokenSigner: Sendable {
         let members: JSONValue = .object([
             "alg": .string(privateKey.algorithm.joseName), "kid": .string(key.id), "typ": .string("at+jwt"),
         ])
-        header = Base64URL.encode(members.text.utf8)
+        header = Base64URL.encode(members.bytes)
     }
 
     public func sign(_ claims: AccessClaims) throws(CryptoError) -> String {

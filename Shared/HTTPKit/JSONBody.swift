@@ -27,6 +27,6 @@ extension RequestContext {
 extension HTTPResponse {
     /// A JSON value on one line.
     public static func json(_ value: JSON.JSONValue, status: Int = 200) -> HTTPResponse {
-        .bytes(Array(value.text.utf8) + [0x0A], status: status, type: "application/json")
+        .bytes(value.bytes + [0x0A], status: status, type: "application/json")
     }
 }

@@ -1,4 +1,4 @@
-import HTTPServer
+import JSON
 
 /// A JSON document whose members keep their order, so that generated documents are stable.
 enum JSONValue: ExpressibleByStringLiteral, ExpressibleByDictionaryLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral {

@@ -1,4 +1,4 @@
-import HTTPServer
+import JSON
 
 /// Writes JSON text piece by piece (RFC 8259), placing commas and escapes; the caller keeps objects and arrays balanced.
 public struct JSONWriter: Sendable {

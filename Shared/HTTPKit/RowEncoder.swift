@@ -1,5 +1,5 @@
 public import Domain
-import HTTPServer
+import JSON
 
 /// Turns rows of fixed columns into bytes: a JSON object, the same followed by a line feed, or a line of CSV (RFC 4180, CR LF; null is an
 /// empty field). What is the same in every row is made once.

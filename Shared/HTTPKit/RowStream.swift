@@ -1,4 +1,5 @@
 public import HTTPServer
+internal import JSON
 
 /// One value of a streamed row.
 public enum RowValue: Sendable, Hashable {

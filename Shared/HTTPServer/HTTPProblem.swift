@@ -1,3 +1,5 @@
+internal import JSON
+
 /// A problem document (RFC 9457) as every service of the platform sends it.
 public struct HTTPProblem: Sendable, Hashable {
     public var status: Int
@@ -34,38 +36,6 @@ public struct HTTPProblem: Sendable, Hashable {
         member("type", "about:blank")
         text.append(contentsOf: "}\n".utf8)
         return HTTPResponse(status: status, headers: ["Content-Type": "application/problem+json"], body: .bytes(text))
-    }
-}
-
-/// JSON strings (RFC 8259, section 7).
-public enum JSONText {
-    /// Appends `text` as a quoted JSON string.
-    public static func append(_ text: String, to bytes: inout [UInt8]) {
-        bytes.append(0x22)
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x7F }) {
-            bytes.append(contentsOf: text.utf8)
-        } else {
-            appendEscaped(text, to: &bytes)
-        }
-        bytes.append(0x22)
-    }
-
-    private static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {
-        let digits: StaticString = "0123456789abcdef"
-        for byte in text.utf8 {
-            switch byte {
-            case 0x22: bytes.append(contentsOf: [0x5C, 0x22])
-            case 0x5C: bytes.append(contentsOf: [0x5C, 0x5C])
-            case 0x0A: bytes.append(contentsOf: [0x5C, 0x6E])
-            case 0x0D: bytes.append(contentsOf: [0x5C, 0x72])
-            case 0x09: bytes.append(contentsOf: [0x5C, 0x74])
-            case 0..<0x20, 0x7F:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(digits.utf8Start[Int(byte >> 4)])
-                bytes.append(digits.utf8Start[Int(byte & 15)])
-            default: bytes.append(byte)
-            }
-        }
     }
 }
 

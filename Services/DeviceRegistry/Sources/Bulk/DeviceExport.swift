@@ -40,9 +40,9 @@ struct DeviceExport: Sendable {
         case .csv: return CSVRow.append(document, columns, to: &bytes)
         case .json:
             if !isFirst { bytes.append(contentsOf: ",\n".utf8) }
-            bytes.append(contentsOf: document.text.utf8)
+            document.write(into: &bytes)
         case .ndjson:
-            bytes.append(contentsOf: document.text.utf8)
+            document.write(into: &bytes)
             bytes.append(0x0A)
         }
         return true

@@ -91,7 +91,7 @@ enum ResultText {
                 "code": fault.map { .string($0.code) }, "field": fault?.field.map { .string($0) },
                 "message": fault.map { .string($0.message) },
             ])
-            bytes.append(contentsOf: line.text.utf8)
+            line.write(into: &bytes)
             bytes.append(0x0A)
             return
         }
@@ -131,7 +131,7 @@ enum FailureText {
             bytes.append(contentsOf: [0x0D, 0x0A])
         case .json, .ndjson:
             if format == .json, !isFirst { bytes.append(contentsOf: ",\n".utf8) }
-            bytes.append(contentsOf: document(fault, record).text.utf8)
+            document(fault, record).write(into: &bytes)
             if format == .ndjson { bytes.append(0x0A) }
         }
     }

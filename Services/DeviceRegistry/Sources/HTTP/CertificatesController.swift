@@ -171,7 +171,7 @@ struct CertificatesController: Sendable {
     private static let errors: [ErrorCode] = [.noAuthority, .deviceUnknown, .unavailable]
 
     private static func answer(_ value: JSONValue, status: Int = 200) -> HTTPResponse {
-        .bytes(Array(value.text.utf8) + [0x0A], status: status, type: "application/json")
+        .bytes(value.bytes + [0x0A], status: status, type: "application/json")
     }
 
     private static func explaining<R>(_ body: () async throws -> R) async throws -> R {

@@ -65,8 +65,8 @@ struct Device: Hashable, Sendable {
 
     /// Whether storing `other` in its place would change anything. Texts are compared by their bytes.
     func isSame(as other: Device) -> Bool {
-        lifecycle == other.lifecycle && facts.json.text.utf8.elementsEqual(other.facts.json.text.utf8)
-            && draft.json.text.utf8.elementsEqual(other.draft.json.text.utf8)
+        lifecycle == other.lifecycle && facts.json.bytes == other.facts.json.bytes
+            && draft.json.bytes == other.draft.json.bytes
     }
 }
 

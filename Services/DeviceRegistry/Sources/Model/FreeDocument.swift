@@ -14,7 +14,7 @@ struct FreeDocument: Hashable, Sendable {
         guard value.objectValue != nil else { throw FieldFault(.wrongType, path, "must be an object") }
         try Self.check(value, at: path, depth: 1)
         let sorted = Self.settled(value.sorted)
-        let count = sorted.text.utf8.count
+        let count = sorted.bytes.count
         guard count <= Self.maximumBytes else {
             throw FieldFault(.tooLong, path, "has \(count) bytes of JSON, at most \(Self.maximumBytes) are allowed")
         }

@@ -34,7 +34,7 @@ extension PostgresConnection {
     /// `jsonb_recv` (`src/backend/utils/adt/jsonb.c`): a byte for the version of the format, 1, and the text.
     private static func write(_ document: JSONValue?, _ writer: inout CopyBinaryWriter) {
         guard let document else { return writer.null() }
-        ([1] + Array(document.text.utf8)).withUnsafeBytes { writer.bytes($0) }
+        ([1] + document.bytes).withUnsafeBytes { writer.bytes($0) }
     }
 
     /// Devices that exist, as they shall be; facts and times of registration stay.

@@ -95,7 +95,7 @@ struct TypeStorage: Sendable {
                 try connection.insert(type)
                 return (type, true)
             }
-            guard !type.profile.json.text.utf8.elementsEqual(profile.json.text.utf8) else { return (type, false) }
+            guard type.profile.json.bytes != profile.json.bytes else { return (type, false) }
             type.profile = profile
             type.revision += 1
             type.updatedAt = now

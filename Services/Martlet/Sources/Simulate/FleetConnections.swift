@@ -94,10 +94,9 @@ final class FleetConnections {
     private func statusTopic(_ device: Int) -> String { "v1/d/\(plan.deviceName(device))/status" }
 
     private func status(_ word: String, reason: String? = nil) -> [UInt8] {
-        Array(
-            JSONValue.object([
-                "status": .string(word), "session": .string(String(plan.stream)), "reason": reason.map(JSONValue.string),
-            ]).text.utf8)
+        JSONValue.object([
+            "status": .string(word), "session": .string(String(plan.stream)), "reason": reason.map(JSONValue.string),
+        ]).bytes
     }
 
     func client(of device: Int) -> Int { device % settings.clients }
