@@ -79,6 +79,7 @@ let targets: [Target] =
             .embedInCode("Migrations/m0001_init.sql"), .embedInCode("Migrations/m0002_imports.sql"),
             .embedInCode("Migrations/m0003_credentials.sql"), .embedInCode("Migrations/m0004_certificates.sql"),
             .embedInCode("Migrations/m0005_presence.sql"), .embedInCode("Migrations/m0006_provisioning.sql"),
+            .embedInCode("Migrations/m0007_plans.sql"),
         ])
     + service(
         "MartletTool", folder: "Martlet", executable: "martlet",

@@ -11,12 +11,25 @@ public struct PostgresOptions: Sendable {
     /// The server ends a session that sits in an open transaction longer, so that a stopped process does not hold its locks.
     /// Zero: no limit.
     public var idleInTransactionTimeout: Duration
+    public var planning: Planning
+
+    /// What the server's planner is told to expect.
+    public enum Planning: Sendable {
+        /// Nothing besides its own settings.
+        case asServer
+        /// Many short answers at a time, off solid-state disks: workers and compiled expressions take longer to start than they save.
+        case shortAnswers
+        /// Few rows of tables that may grow a thousandfold while a plan is kept: one that was made while they were empty must not read all
+        /// of them later.
+        case growingTables
+    }
 
     public init(
         applicationName: String, connectTimeoutSeconds: Int = 5, statementTimeout: Duration = .seconds(30),
-        idleInTransactionTimeout: Duration = .seconds(10)
+        idleInTransactionTimeout: Duration = .seconds(10), planning: Planning = .asServer
     ) {
         self.applicationName = applicationName
+        self.planning = planning
         self.connectTimeoutSeconds = connectTimeoutSeconds
         self.statementTimeout = statementTimeout
         self.idleInTransactionTimeout = idleInTransactionTimeout
@@ -28,6 +41,18 @@ public struct PostgresOptions: Sendable {
             // A client that vanished without a word is noticed within half a minute, also in the middle of a COPY.
             + " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000"
             + " -c TimeZone=UTC -c DateStyle=ISO"
+            + planning.serverSettings
+    }
+}
+
+extension PostgresOptions.Planning {
+    fileprivate var serverSettings: String {
+        let quick = " -c jit=off -c max_parallel_workers_per_gather=0"
+        return switch self {
+        case .asServer: ""
+        case .shortAnswers: quick + " -c random_page_cost=1.1"
+        case .growingTables: quick + " -c enable_seqscan=off"
+        }
     }
 }
 

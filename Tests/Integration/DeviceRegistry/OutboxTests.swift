@@ -191,6 +191,38 @@ struct OutboxTests {
         }
     }
 
+    @Test("plans that were made while the outbox was empty read a full one by its index, and what was told is cleared away")
+    func fullAfterEmpty() async throws {
+        try await PublisherFixture.with { fixture in
+            let connection = try PostgresConnection(fixture.registry.url, PostgresOptions(applicationName: "test"))
+            let devices = 25_000
+            try await fixture.withPublisher(batch: 2_000) { metrics in
+                // More often than the server plans anew.
+                for number in 0..<10 {
+                    try await fixture.registry.ask(.put, "/v1/devices/a\(number)", #"{"type":"sensor"}"#)
+                    try await fixture.expectEmptyOutbox()
+                    try connection.execute("VACUUM ANALYZE registry.outbox")
+                }
+                let before = metrics.published.value
+                try connection.execute(
+                    "INSERT INTO registry.devices (id, type) SELECT 'b' || n, 'sensor' FROM generate_series(1, \(devices)) n")
+                // Not by counting the outbox, which would be counted below.
+                try await eventually("all are told", within: 60) { metrics.published.value == before + UInt64(devices) }
+                try await eventually("the outbox is vacuumed by its publisher", within: 30) {
+                    try fixture.registry.rows(
+                        "SELECT vacuum_count > 10 FROM pg_stat_user_tables WHERE schemaname = 'registry' AND relname = 'outbox'") == [
+                            "true"
+                        ]
+                }
+                #expect(metrics.failures.value == 0)
+            }
+            let read = try fixture.registry.rows(
+                "SELECT seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'registry' AND relname = 'outbox'")
+            #expect(try #require(Int(read[0])) < devices, "entries were looked for by reading all of them")
+            #expect(try fixture.view() == fixture.table())
+        }
+    }
+
     @Test("while Kafka is away changes are accepted and wait", .requiresOwnKafka)
     func brokerAway() async throws {
         try await PublisherFixture.with(ownBroker: true) { fixture in

@@ -35,13 +35,13 @@ struct PublisherFixture: Sendable {
 
     /// Runs a publisher while `body` runs, then ends it as SIGTERM does.
     func withPublisher(
-        fault: @escaping @Sendable (PublishStep) throws -> Void = { _ in }, _ body: (OutboxMetrics) async throws -> Void
+        batch: Int = 7, fault: @escaping @Sendable (PublishStep) throws -> Void = { _ in }, _ body: (OutboxMetrics) async throws -> Void
     ) async throws {
         let reader = try ConfigReader(
             DeviceRegistryService.blueprint.table,
             values: [
                 "kafka.bootstrap": bootstrap, "kafka.topic-prefix": prefix, "postgres.url": registry.url, "outbox.poll": "20ms",
-                "outbox.batch": "7",
+                "outbox.batch": "\(batch)",
             ])
         let metrics = OutboxMetrics(MetricsRegistry())
         let status = RegistryStatus()

@@ -105,7 +105,8 @@ private final class FollowingSession {
         if let connection, connection.isUsable { return connection }
         position = nil
         let fresh = try PostgresConnection(
-            follower.postgresURL, PostgresOptions(applicationName: "device-registry-access", statementTimeout: .seconds(120)))
+            follower.postgresURL,
+            PostgresOptions(applicationName: "device-registry-access", statementTimeout: .seconds(120), planning: .growingTables))
         connection = fresh
         return fresh
     }

@@ -17,6 +17,8 @@ extension PostgresConnection {
     func accessContent() throws -> (AccessView.AccessContent, AccessPosition) {
         try transaction { connection in
             try connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            // Here all rows are wanted, whatever the session says otherwise.
+            try connection.execute("SET LOCAL enable_seqscan = on")
             var content = AccessView.AccessContent()
             try connection.stream("SELECT id, \(Self.standing) FROM registry.devices") { row in
                 content.add(try row.get(0), try DeviceAccess.Standing(row, 1))

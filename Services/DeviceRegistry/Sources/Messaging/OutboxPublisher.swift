@@ -50,6 +50,8 @@ private final class PublisherSession {
     private var backoff = Backoff()
     /// When the gauges are brought up to date again.
     private var due = ContinuousClock.now
+    private var toldEntries = Sweepings(of: "registry.outbox")
+    private var foldedChanges = Sweepings(of: "registry.device_count_changes")
     /// Handed to Kafka by a session that ended before the entries were removed. Another replica may have told these since, and a late
     /// record of ours may have come behind its one: they are told again.
     private var doubtful: Set<OutboxSubject> = []
@@ -98,6 +100,7 @@ private final class PublisherSession {
         try reached(.sent)
         try connection.removeOutboxEntries(waiting.entries)
         doubtful = []
+        toldEntries.add(waiting.entries.count)
         publisher.metrics.published.increment(by: UInt64(batch.subjects.count - untold.count))
         note(untold)
         try reached(.removed)
@@ -124,7 +127,9 @@ private final class PublisherSession {
         let (count, age) = try connection.outboxBacklog()
         publisher.metrics.entries.set(Double(count))
         publisher.metrics.age.set(age)
-        try connection.foldCounts()
+        foldedChanges.add(try connection.foldCounts())
+        try foldedChanges.clear(connection)
+        try toldEntries.clear(connection)
         publisher.devices.set(try connection.statusCounts())
         due = ContinuousClock.now + .seconds(1)
     }
@@ -144,8 +149,10 @@ private final class PublisherSession {
     private func open() throws -> PostgresConnection {
         if let connection, connection.isUsable { return connection }
         resign()
-        let fresh = try PostgresConnection(publisher.config.postgresURL, PostgresOptions(applicationName: "device-registry-publisher"))
-        try fresh.execute("SET idle_session_timeout = '\(Self.silence)'")
+        let fresh = try PostgresConnection(
+            publisher.config.postgresURL, PostgresOptions(applicationName: "device-registry-publisher", planning: .growingTables))
+        // A removal that a crash of the server undoes leads to a record that is sent again, so it waits for no disk.
+        try fresh.execute("SET idle_session_timeout = '\(Self.silence)'; SET synchronous_commit = off")
         connection = fresh
         return fresh
     }

@@ -11,5 +11,6 @@ enum RegistrySchema {
             Migration(version: 4, name: "certificates", utf8: PackageResources.m0004_certificates_sql),
             Migration(version: 5, name: "presence", utf8: PackageResources.m0005_presence_sql),
             Migration(version: 6, name: "provisioning", utf8: PackageResources.m0006_provisioning_sql),
+            Migration(version: 7, name: "plans", utf8: PackageResources.m0007_plans_sql),
         ])
 }

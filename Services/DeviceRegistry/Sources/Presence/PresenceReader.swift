@@ -201,6 +201,8 @@ private final class PresenceSession: PartitionOwner {
     private func open() throws -> PostgresConnection {
         if let connection, connection.isUsable { return connection }
         let fresh = try PostgresConnection(reader.config.postgresURL, PostgresOptions(applicationName: "device-registry-presence"))
+        // A plan that was made for an empty fleet would be kept for a large one.
+        try fresh.execute("SET plan_cache_mode = force_custom_plan")
         connection = fresh
         return fresh
     }

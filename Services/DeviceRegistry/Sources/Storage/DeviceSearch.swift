@@ -78,12 +78,16 @@ struct DeviceQuery: Sendable {
         return SQLFragment.all(conditions + [behind])
     }
 
+    /// The page's devices are found first, without their presence where nothing asks for it, which the database sees by itself.
     func page(limit: Int) -> SQLFragment? {
         guard let whole else { return nil }
         let direction = SQLFragment(trusted: descending ? "DESC" : "ASC")
-        let columns = SQLFragment(trusted: "SELECT \(StoredDevice.columns) FROM \(StoredDevice.tables)")
+        let (columns, tables) = (SQLFragment(trusted: StoredDevice.columns), SQLFragment(trusted: StoredDevice.tables))
         let order: SQLFragment = sort == .id ? "d.id \(direction)" : "\(QuerySQL.filled(sort.field)) \(direction), d.id \(direction)"
-        return "\(columns) WHERE \(whole) ORDER BY \(order) LIMIT \(bind: .int64(Int64(limit)))"
+        return """
+            SELECT \(columns) FROM (SELECT d.* FROM \(tables) WHERE \(whole) ORDER BY \(order) LIMIT \(bind: .int64(Int64(limit)))) d
+            LEFT JOIN registry.presence p ON p.device = d.id ORDER BY \(order)
+            """
     }
 }
 

@@ -15,17 +15,20 @@ extension PostgresConnection {
     }
 
     /// Adds the changes to the counts, in one transaction; done by one replica.
-    func foldCounts() throws {
+    /// - Returns: how many changes there were.
+    func foldCounts() throws -> Int {
         guard try queryPrepared("has-changes", "SELECT EXISTS (SELECT FROM registry.device_count_changes)", [])[0].get(0, as: Bool.self)
         else {
-            return
+            return 0
         }
-        try query(
+        let changes: Int64 = try query(
             """
             WITH gone AS (DELETE FROM registry.device_count_changes RETURNING type, status, change),
-            folded AS (SELECT type, status, sum(change)::bigint AS change FROM gone GROUP BY type, status)
-            INSERT INTO registry.device_counts (type, status, count) SELECT type, status, change FROM folded
-            ON CONFLICT (type, status) DO UPDATE SET count = device_counts.count + excluded.count
-            """)
+            folded AS (SELECT type, status, sum(change)::bigint AS change FROM gone GROUP BY type, status),
+            kept AS (INSERT INTO registry.device_counts (type, status, count) SELECT type, status, change FROM folded
+                ON CONFLICT (type, status) DO UPDATE SET count = device_counts.count + excluded.count)
+            SELECT count(*) FROM gone
+            """)[0].get(0)
+        return Int(changes)
     }
 }
