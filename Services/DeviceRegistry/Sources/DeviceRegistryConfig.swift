@@ -67,6 +67,7 @@ struct DeviceRegistryConfig: Sendable {
     let topicPrefix: String
     let postgresURL: String
     let pool: PostgresPool.Configuration
+    let importPool: PostgresPool.Configuration
     let outbox: OutboxSettings
     let imports: ImportLimits
     let presence: PresenceSettings
@@ -77,8 +78,15 @@ struct DeviceRegistryConfig: Sendable {
         kafka = KafkaConfiguration(bootstrap: reader[Keys.bootstrap], clientID: name, messageTimeout: .seconds(10))
         postgresURL = reader[Keys.postgresURL]
         pool = PostgresPool.Configuration(
-            url: postgresURL, options: PostgresOptions(applicationName: name, statementTimeout: reader[Keys.timeout]),
+            url: postgresURL,
+            options: PostgresOptions(applicationName: name, statementTimeout: reader[Keys.timeout], planning: .shortAnswers),
             size: reader[Keys.connections], maxWaiting: reader[Keys.queue])
+        // Also for the few questions about imports that ended.
+        importPool = PostgresPool.Configuration(
+            url: postgresURL,
+            options: PostgresOptions(
+                applicationName: "\(name)-import", statementTimeout: reader[Keys.timeout], planning: .growingTables),
+            size: reader[Keys.imports] + 1, maxWaiting: reader[Keys.queue])
         outbox = OutboxSettings(poll: reader[Keys.outboxPoll], batch: reader[Keys.outboxBatch])
         presence = PresenceSettings(
             group: reader[Keys.group], flush: reader[Keys.presenceFlush],

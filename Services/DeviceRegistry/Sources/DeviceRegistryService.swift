@@ -19,7 +19,7 @@ public enum DeviceRegistryService {
             + TokenKeys.table
     ) { reader, context in
         let config = DeviceRegistryConfig(reader, name: context.name)
-        let pool = PostgresPool(config.pool)
+        let (pool, importPool) = (PostgresPool(config.pool), PostgresPool(config.importPool))
         let status = RegistryStatus()
         let wake = PublisherWake()
         let identity = IdentityRoom(try IdentitySettings(reader), context.metrics, now: context.now)
@@ -28,7 +28,7 @@ public enum DeviceRegistryService {
             changed: {
                 wake.signal()
                 identity.wake.signal()
-            })
+            }, traffic: RequestTraffic())
         let publisher = OutboxPublisher(
             config: config, metrics: OutboxMetrics(context.metrics), devices: DeviceGauges(context.metrics), status: status, wake: wake,
             clientMetrics: context.metrics, logger: context.logger(for: "publisher"))
@@ -38,12 +38,13 @@ public enum DeviceRegistryService {
             logger: context.logger(for: "presence"), now: context.now)
         return ServiceParts(
             services: [
-                DatabasePool(pool: pool), SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
+                DatabasePool(pools: [pool, importPool]),
+                SchemaMigration(config: config, status: status, logger: context.logger(for: "schema")), publisher,
                 identity.follower(
                     config.postgresURL, status, AccessViewMetrics(context.metrics), context.logger(for: "access-view")),
                 presence,
             ] + certificates.services,
-            routes: routes(database, limits: config.imports, now: context.now)
+            routes: routes(database, importPool, limits: config.imports, now: context.now)
                 + identity.routes(database, context.logger(for: "mqtt")) + certificates.controller.routes,
             readiness: [
                 ReadinessCheck("database") {
@@ -59,10 +60,13 @@ public enum DeviceRegistryService {
 
     /// The service's own API.
     static func routes(
-        _ database: RegistryDatabase, limits: ImportLimits = ImportLimits(), now: @escaping @Sendable () -> Timestamp
+        _ database: RegistryDatabase, _ importPool: PostgresPool, limits: ImportLimits = ImportLimits(),
+        now: @escaping @Sendable () -> Timestamp
     ) -> RouteCollection {
         let search = DeviceSearch(database: database)
-        let imports = ImportStorage(database: database, now: now)
+        let imports = ImportStorage(
+            database: RegistryDatabase(pool: importPool, changed: database.changed), traffic: database.traffic ?? RequestTraffic(), now: now
+        )
         return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
             + MaintenanceController(maintenance: Maintenance(database: database, now: now)).routes
             + DeviceListController(search: search, now: now).routes + CountController(search: search, now: now).routes
@@ -114,14 +118,14 @@ struct IdentityRoom: Sendable {
     }
 }
 
-/// Keeps the pool until everything that asks has stopped.
+/// Keeps the pools until everything that asks has stopped.
 struct DatabasePool: Service {
     let name = "database-pool"
-    let pool: PostgresPool
+    let pools: [PostgresPool]
 
     func run() async {
         await gracefulShutdown()
-        pool.close()
+        for pool in pools { pool.close() }
     }
 }
 

@@ -37,7 +37,7 @@ struct CertificateFixture {
             database: registry.database, authority: authority, terms: CertificateTerms(validity: 86_400), now: { ServiceClock.now() })
 
         router = try Router(
-            DeviceRegistryService.routes(registry.database, now: { ServiceClock.now() })
+            DeviceRegistryService.routes(registry.database, registry.pool, now: { ServiceClock.now() })
                 + CertificatesController(desk: desk, board: board).routes,
             access: .off(logger: logger), logger: logger)
         certificateMetrics = CertificateMetrics(

@@ -58,10 +58,10 @@ struct RegistryFixture: Sendable {
             changed: {
                 changes.add()
                 identity.wake.signal()
-            })
+            }, traffic: RequestTraffic())
         let logger = Logger(label: "test", level: .critical)
         router = try Router(
-            DeviceRegistryService.routes(database, limits: limits, now: { ServiceClock.now() }) + identity.routes(database, logger),
+            DeviceRegistryService.routes(database, pool, limits: limits, now: { ServiceClock.now() }) + identity.routes(database, logger),
             access: access ?? .off(logger: logger), logger: logger, metrics: metrics)
     }
 

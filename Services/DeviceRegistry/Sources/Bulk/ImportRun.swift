@@ -27,7 +27,10 @@ struct ImportRun {
     private var batch: [ImportRow] = []
     private var batchBytes = 0
     private var rows = 0
-    private var inFlight: Task<BatchOutcome, any Error>?
+    private var inFlight: Task<StoredBatch, any Error>?
+    private var pace: ImportPace
+    /// Requests that had come when the last batch came back.
+    private var requestsBefore: Int
     private var deferred: DeferredRows
     /// Of a dry run, so that a row finds the parent that the file would have made before: hashes, 8 bytes a device.
     private var imagined: Set<Int> = []
@@ -39,6 +42,8 @@ struct ImportRun {
     ) throws(SpoolFile.Failure) {
         (self.job, self.format, self.detail, self.resultFormat) = (job, format, detail, resultFormat)
         (self.storage, self.limits) = (storage, limits)
+        pace = ImportPace(mostRows: limits.batchRows)
+        requestsBefore = storage.traffic.total
         framer = RecordFramer(format)
         dialect = format == .csv ? nil : .json
         deferred = DeferredRows(folder: limits.spoolFolder)
@@ -66,7 +71,7 @@ struct ImportRun {
     mutating func stop(_ reason: String) async {
         if let task = inFlight {
             inFlight = nil
-            if let outcome = try? await task.value { counts.add(outcome.counts) }
+            if let stored = try? await task.value { counts.add(stored.outcome.counts) }
         }
         // A task of its own: this one is cancelled when the client has left. An import that could not say so is told as interrupted.
         let (storage, job) = (storage, job)
@@ -103,7 +108,7 @@ struct ImportRun {
     private mutating func add(_ row: ImportRow, isLast: Bool) async throws {
         batch.append(row)
         batchBytes += row.record.bytes.count
-        if batch.count >= limits.batchRows || batchBytes >= limits.batchBytes { try await submit(isLast: isLast) }
+        if batch.count >= pace.rows || batchBytes >= limits.batchBytes { try await submit(isLast: isLast) }
     }
 
     /// Hands the batch to the database once the one before has come back.
@@ -112,17 +117,35 @@ struct ImportRun {
         guard !batch.isEmpty else { return }
         let (rows, storage, job, imagined) = (batch, storage, job, imagined)
         (batch, batchBytes) = ([], 0)
-        inFlight = Task { try await storage.apply(rows, of: job, isLast: isLast) { imagined.contains($0.hashValue) } }
+        inFlight = Task {
+            let start = ContinuousClock.now
+            let outcome = try await storage.apply(rows, of: job, isLast: isLast) { imagined.contains($0.hashValue) }
+            return StoredBatch(outcome: outcome, rows: rows.count, time: ContinuousClock.now - start)
+        }
     }
 
     private mutating func land() async throws {
         guard let task = inFlight else { return }
         inFlight = nil
-        let outcome = try await withTaskCancellationHandler {
+        let stored = try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {
             task.cancel()
         }
+        try note(stored.outcome)
+        try await giveWay(after: stored)
+    }
+
+    private mutating func giveWay(after batch: StoredBatch) async throws {
+        let requests = storage.traffic.total
+        let rest = pace.landed(taken: batch.rows, time: batch.time, requests: requests - requestsBefore)
+        requestsBefore = requests
+        guard rest > .zero else { return }
+        // The rest itself is meant: its length follows from what the batch took.
+        try await Task.sleep(for: rest)
+    }
+
+    private mutating func note(_ outcome: BatchOutcome) throws {
         counts.add(outcome.counts)
         for id in outcome.imagined { imagined.insert(id.hashValue) }
         for row in outcome.deferred { try deferred.append(row.record) }
@@ -152,4 +175,11 @@ struct ImportRun {
             isLast = deferred.count == waiting.count
         }
     }
+}
+
+/// A batch that has come back from the database.
+private struct StoredBatch: Sendable {
+    let outcome: BatchOutcome
+    let rows: Int
+    let time: Duration
 }

@@ -74,8 +74,11 @@ struct ImportController: Sendable {
     ) async throws -> HTTPResponse {
         var run = run
         do {
-            for try await chunk in context.request.body { try await run.feed(chunk) }
-            try await run.finish()
+            // Reading a file is work for minutes: not on the threads that requests wait for.
+            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                for try await chunk in context.request.body { try await run.feed(chunk) }
+                try await run.finish()
+            }
         } catch {
             let told = try await stop(&run, error)
             throw told
@@ -93,7 +96,7 @@ struct ImportController: Sendable {
 
     private static func summary(_ job: ImportJob, _ counts: ImportCounts) -> [UInt8] {
         let members = [JSONValue.Member(name: "import", value: .int(job.id)), .init(name: "dry_run", value: .bool(job.isDryRun))]
-        return Array((JSONValue.object(members + counts.members).text + "\n").utf8)
+        return JSONValue.object(members + counts.members).bytes + [0x0A]
     }
 
     /// What was taken over before stays, and the client is told how much that is.

@@ -28,7 +28,10 @@ struct ImportStorage: Sendable {
     /// How long imports and their refused rows are kept.
     static let keptFor = Duration.seconds(7 * 86_400)
 
+    /// Connections of its own: those of requests are never taken.
     let database: RegistryDatabase
+    /// What an import gives way to.
+    let traffic: RequestTraffic
     let now: @Sendable () -> Timestamp
 
     func begin(_ mode: ImportMode, _ format: BulkFormat, isDryRun: Bool, by author: Author) async throws -> ImportJob {

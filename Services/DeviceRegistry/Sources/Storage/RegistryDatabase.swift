@@ -26,12 +26,18 @@ struct RegistryDatabase: Sendable {
     let pool: PostgresPool
     /// Called after a change was committed: the outbox may hold something.
     let changed: @Sendable () -> Void
+    /// Nil when what is asked is no request's.
+    var traffic: RequestTraffic?
 
-    func read<R: Sendable>(_ body: @escaping @Sendable (PostgresConnection) throws -> R) async throws -> R { try await pool.run(body) }
+    func read<R: Sendable>(_ body: @escaping @Sendable (PostgresConnection) throws -> R) async throws -> R {
+        traffic?.note()
+        return try await pool.run(body)
+    }
 
     /// Runs `body` in a transaction. It may run again: after a lost race, or on a new connection when the old one turned out dead; then a
     /// precondition that held the first time may fail although the change was made.
     func change<R: Sendable>(_ author: Author, _ body: @escaping @Sendable (PostgresConnection) throws -> R) async throws -> R {
+        traffic?.note()
         let result = try await pool.run { connection in
             var attempt = 1
             while true {

@@ -13,7 +13,7 @@ final class RegistryFleet {
     init(_ servers: HopServers, binaries: String, settings: [String] = []) throws {
         self.servers = servers
         database = try BenchmarkDatabase(
-            folder: servers.folder, settings: ["shared_buffers=256MB", "max_wal_size=4GB", "log_min_messages=warning", "jit=off"])
+            folder: servers.folder, settings: ["shared_buffers=1GB", "max_wal_size=4GB", "log_min_messages=warning", "jit=off"])
         _ = try Program("topics", "\(binaries)/martlet", ["topics", "create", "--kafka", servers.bootstrap], folder: servers.folder)
             .finish()
         registry = try Program(
