@@ -58,17 +58,21 @@ extension PostgresConnection {
     /// Devices named by changes that are new. Changes of transactions that end late are found by a later call.
     private func accessChanges(after position: AccessPosition?) throws -> (devices: Set<String>, position: AccessPosition) {
         let next: String = try queryPrepared("access-now", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text")[0].get(0)
+        var before = PostgresArray(of: .int8)
+        for seq in position?.seen ?? [] { before.append(seq) }
+        // Of what was seen the devices are not read again, however long a transaction keeps the place from moving on.
         let rows = try queryPrepared(
             "access-changes",
             """
-            SELECT seq, transaction >= $2::text::xid8, unnest(devices) FROM registry.access_changes WHERE transaction >= $1::text::xid8
-            """, [.text(position?.transaction ?? next), .text(next)])
+            SELECT seq, transaction >= $2::text::xid8, device FROM registry.access_changes
+            LEFT JOIN LATERAL unnest(CASE WHEN seq = ANY($3) THEN '{}' ELSE devices END) device ON true
+            WHERE transaction >= $1::text::xid8
+            """, [.text(position?.transaction ?? next), .text(next), .array(before)])
         var devices: Set<String> = []
         var seen: Set<Int64> = []
         for row in rows {
-            let seq: Int64 = try row.get(0)
-            if try row.get(1) { seen.insert(seq) }
-            if !(position?.seen.contains(seq) ?? false) { devices.insert(try row.get(2)) }
+            if try row.get(1) { seen.insert(try row.get(0)) }
+            if let device: String = try row.optional(2) { devices.insert(device) }
         }
         return (devices, AccessPosition(transaction: next, seen: seen))
     }
