@@ -95,15 +95,7 @@ struct CertificateTerms: Sendable {
 
 extension PostgresConnection {
     fileprivate func checkMayHoldCertificate(_ id: DeviceID, at now: Timestamp) throws {
-        // Locked, so that the certificates are counted one after the other and the device is not barred meanwhile.
-        let rows = try queryPrepared(
-            "certificate-device", "SELECT deleted_at IS NOT NULL, lifecycle FROM registry.devices WHERE id = $1 FOR NO KEY UPDATE",
-            [.text(id.text)])
-        guard let row = rows.first else { throw CertificateRefusal(.deviceUnknown, "there is no device \(id)") }
-        let lifecycle: String = try row.get(1)
-        guard try !row.get(0, as: Bool.self), !["suspended", "retired"].contains(lifecycle) else {
-            throw CertificateRefusal(.deviceBarred, "device \(id) is \(try row.get(0, as: Bool.self) ? "deleted" : lifecycle)")
-        }
+        try lockUnbarred(id)
         let valid: Int64 =
             try queryPrepared(
                 "certificates-valid",

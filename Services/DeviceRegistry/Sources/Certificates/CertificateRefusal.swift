@@ -2,9 +2,6 @@
 struct CertificateRefusal: Error, Hashable, CustomStringConvertible {
     enum Code: Hashable, Sendable {
         case noAuthority
-        case deviceUnknown
-        /// Suspended, retired or deleted.
-        case deviceBarred
         case nameTooLong
         case tooManyCertificates
         case certificateUnknown

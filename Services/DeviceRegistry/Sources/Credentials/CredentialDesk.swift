@@ -58,12 +58,7 @@ struct CredentialDesk: Sendable {
 extension PostgresConnection {
     /// Locks the device, so that its credentials are counted one after the other and it is not barred meanwhile.
     func checkMayHold(_ id: DeviceID, at now: Timestamp) throws {
-        guard let stored = try device(id, locking: true) else { throw DeviceChanges.unknown(id) }
-        let device = stored.device
-        guard device.deletedAt == nil, device.lifecycle != .suspended, device.lifecycle != .retired else {
-            let state = device.deletedAt == nil ? device.lifecycle.rawValue : "deleted"
-            throw Refusal(.deviceBarred, "id", "device \(id) is \(state); it gets no credential")
-        }
+        try lockUnbarred(id)
         let active: Int = try query(
             """
             SELECT count(*) FROM registry.credentials WHERE device = $1 AND state = 'active' AND (not_after IS NULL OR not_after > $2)

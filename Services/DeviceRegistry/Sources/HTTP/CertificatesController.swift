@@ -52,7 +52,7 @@ struct CertificatesController: Sendable {
                 ResponseSpecification(201, schema: Self.shape, help: "The certificate, and that of the authority."),
                 ResponseSpecification(201, contentType: "application/x-pem-file", schema: .string, help: "The certificate alone."),
             ],
-            errors: Self.errors + [.badCertificateRequest, .nameTooLong, .tooManyCertificates, .deviceBarred, .credentialEnded]
+            errors: Self.errors + [.badCertificateRequest, .nameTooLong, .tooManyCertificates, .barred, .credentialEnded]
         ) { context in
             let id = try context.value(P.device)
             let isBare = try context.value(Self.issueForm) == "pem"
@@ -63,7 +63,7 @@ struct CertificatesController: Sendable {
                     if isBare { return .text(stored.pem, status: 201, type: "application/x-pem-file") }
                     guard case .object(let members) = stored.json else { throw APIError(.internalError) }
                     let authority = JSONValue.Member(name: "authority", value: .string(try desk.authorityText()))
-                    return Self.answer(.object(members + [authority]), status: 201)
+                    return .json(.object(members + [authority]), status: 201)
                 }
             }
         }
@@ -78,7 +78,7 @@ struct CertificatesController: Sendable {
         ) { context in
             let id = try context.value(P.device)
             let found = try await answering { try await desk.list(id) }
-            return Self.answer(.object(["certificates": .array(found.map(\.json))]))
+            return .json(.object(["certificates": .array(found.map(\.json))]))
         }
     }
 
@@ -92,7 +92,7 @@ struct CertificatesController: Sendable {
             let (id, serial, reason) = (try context.value(P.device), try context.value(Self.serial), try context.value(Self.reason))
             return try await answering {
                 try await Self.explaining {
-                    Self.answer(try await desk.revoke(serial, of: id, reason, by: context.author("revoke")).json)
+                    HTTPResponse.json(try await desk.revoke(serial, of: id, reason, by: context.author("revoke")).json)
                 }
             }
         }
@@ -123,7 +123,7 @@ struct CertificatesController: Sendable {
             let found = try await answering { try await desk.expiring(within: span, after: cursor, limit: limit + 1) }
             let last = found.count > limit ? found[limit - 1] : nil
             let next = last.map { PageCursor(fields: ["\($0.notAfter.microseconds)", $0.serial.description]).text(scope: "expiring") }
-            return Self.answer(
+            return .json(
                 .object(["certificates": .array(found.prefix(limit).map(\.json)), "next": next.map { .string($0) } ?? .null]))
         }
     }
@@ -170,10 +170,6 @@ struct CertificatesController: Sendable {
 
     private static let errors: [ErrorCode] = [.noAuthority, .deviceUnknown, .unavailable]
 
-    private static func answer(_ value: JSONValue, status: Int = 200) -> HTTPResponse {
-        .bytes(value.bytes + [0x0A], status: status, type: "application/json")
-    }
-
     private static func explaining<R>(_ body: () async throws -> R) async throws -> R {
         do {
             return try await body()
@@ -193,7 +189,6 @@ extension ErrorCode {
         400, "bad_certificate_request", "The body is no certificate request, is not signed by its key, or the key is weak.")
     static let nameTooLong = ErrorCode(422, "name_too_long", "The device id is longer than a certificate's common name may be.")
     static let tooManyCertificates = ErrorCode(409, "too_many_certificates", "The device has as many valid certificates as it may have.")
-    static let deviceBarred = ErrorCode(409, "device_barred", "The device is suspended, retired or deleted.")
     static let certificateUnknown = ErrorCode(404, "certificate_unknown", "The device has no certificate of that serial number.")
 }
 
@@ -202,8 +197,6 @@ extension APIError {
         let (code, field): (ErrorCode, String?) =
             switch refusal.code {
             case .noAuthority: (.noAuthority, nil)
-            case .deviceUnknown: (.deviceUnknown, "id")
-            case .deviceBarred: (.deviceBarred, "id")
             case .nameTooLong: (.nameTooLong, "id")
             case .tooManyCertificates: (.tooManyCertificates, nil)
             case .certificateUnknown: (.certificateUnknown, "serial")

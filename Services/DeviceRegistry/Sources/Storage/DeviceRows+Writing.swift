@@ -13,6 +13,18 @@ extension PostgresConnection {
         return try rows.first.map { try StoredDevice($0) }
     }
 
+    /// Holds the device still until the end of the transaction: what it is given is counted one after the other, and it is not barred
+    /// meanwhile.
+    /// - Throws: `Refusal` when it is not there, suspended, retired or deleted.
+    func lockUnbarred(_ id: DeviceID) throws {
+        guard let stored = try device(id, locking: true) else { throw DeviceChanges.unknown(id) }
+        let device = stored.device
+        guard device.deletedAt == nil, device.lifecycle != .suspended, device.lifecycle != .retired else {
+            let state = device.deletedAt == nil ? device.lifecycle.rawValue : "deleted"
+            throw Refusal(.deviceBarred, "id", "device \(id) is \(state); it gets nothing to speak with")
+        }
+    }
+
     /// - Returns: false when the id is taken.
     func insert(_ device: Device) throws -> Bool {
         let sql = """
