@@ -31,6 +31,10 @@ struct ImportRun {
     private var pace: ImportPace
     /// Requests that had come when the last batch came back.
     private var requestsBefore: Int
+    /// No longer once the file is at its end: its client waits for the answer, with a limit to its patience.
+    private var isReading = true
+    /// Due before the next batch.
+    private var rest = Duration.zero
     private var deferred: DeferredRows
     /// Of a dry run, so that a row finds the parent that the file would have made before: hashes, 8 bytes a device.
     private var imagined: Set<Int> = []
@@ -115,6 +119,7 @@ struct ImportRun {
     private mutating func submit(isLast: Bool) async throws {
         try await land()
         guard !batch.isEmpty else { return }
+        try await takeRest()
         let (rows, storage, job, imagined) = (batch, storage, job, imagined)
         (batch, batchBytes) = ([], 0)
         inFlight = Task {
@@ -133,14 +138,14 @@ struct ImportRun {
             task.cancel()
         }
         try note(stored.outcome)
-        try await giveWay(after: stored)
+        let requests = storage.traffic.total
+        rest = pace.landed(taken: stored.rows, time: stored.time, requests: isReading ? requests - requestsBefore : 0)
+        requestsBefore = requests
     }
 
-    private mutating func giveWay(after batch: StoredBatch) async throws {
-        let requests = storage.traffic.total
-        let rest = pace.landed(taken: batch.rows, time: batch.time, requests: requests - requestsBefore)
-        requestsBefore = requests
+    private mutating func takeRest() async throws {
         guard rest > .zero else { return }
+        defer { rest = .zero }
         // The rest itself is meant: its length follows from what the batch took.
         try await Task.sleep(for: rest)
     }
@@ -156,6 +161,7 @@ struct ImportRun {
 
     /// What has been read is stored, or refused.
     private mutating func placeAll() async throws {
+        (isReading, rest) = (false, .zero)
         try await submit(isLast: false)
         try await land()
         try await placeDeferred()
