@@ -196,6 +196,8 @@ struct OutboxTests {
         try await PublisherFixture.with { fixture in
             let connection = try PostgresConnection(fixture.registry.url, PostgresOptions(applicationName: "test"))
             let devices = 25_000
+            // The publisher alone shall vacuum it.
+            try connection.execute("ALTER TABLE registry.outbox SET (autovacuum_enabled = false)")
             try await fixture.withPublisher(batch: 2_000) { metrics in
                 // More often than the server plans anew.
                 for number in 0..<10 {
@@ -215,6 +217,13 @@ struct OutboxTests {
                         ]
                 }
                 #expect(metrics.failures.value == 0)
+            }
+            // What a session has read is counted at its end at the latest.
+            try await eventually("the publisher's session is over", within: 30) {
+                try fixture.registry.rows(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%publisher'") == [
+                        "0"
+                    ]
             }
             let read = try fixture.registry.rows(
                 "SELECT seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'registry' AND relname = 'outbox'")

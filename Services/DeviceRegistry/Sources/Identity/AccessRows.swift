@@ -60,9 +60,9 @@ extension PostgresConnection {
         let next: String = try queryPrepared("access-now", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text")[0].get(0)
         var before = PostgresArray(of: .int8)
         for seq in position?.seen ?? [] { before.append(seq) }
-        // Of what was seen the devices are not read again, however long a transaction keeps the place from moving on.
-        let rows = try queryPrepared(
-            "access-changes",
+        // Of what was seen the devices are not read again, however long a transaction keeps the place from moving on. Not prepared: only an
+        // array that the planner sees is looked up by its hash.
+        let rows = try query(
             """
             SELECT seq, transaction >= $2::text::xid8, device FROM registry.access_changes
             LEFT JOIN LATERAL unnest(CASE WHEN seq = ANY($3) THEN '{}' ELSE devices END) device ON true

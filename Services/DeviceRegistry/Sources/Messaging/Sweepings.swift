@@ -13,10 +13,11 @@ struct Sweepings {
 
     mutating func add(_ rows: Int) { gone += rows }
 
-    /// Clears them away once there are many; when somebody else is at it, that is left to him.
+    /// Clears them away once there are many; when somebody else is at it, that is left to him. The file keeps its length: to shorten it all
+    /// writers would be locked out, and the room is soon needed again.
     mutating func clear(_ connection: PostgresConnection) throws {
         guard gone >= Self.limit else { return }
         gone = 0
-        try connection.execute("VACUUM (SKIP_LOCKED) \(table)")
+        try connection.execute("VACUUM (SKIP_LOCKED, TRUNCATE false) \(table)")
     }
 }

@@ -37,8 +37,8 @@ extension PostgresConnection {
     /// Puts subjects at the end, so that they are told once more as they then are.
     func addOutboxEntries(_ subjects: Set<OutboxSubject>) throws {
         try transaction { connection in
-            // Whatever the session does otherwise: that they are told once more must outlive a crash.
-            try connection.execute("SET LOCAL synchronous_commit = on")
+            // As the server has it, whatever the session does otherwise: that they are told once more must outlive a crash.
+            try connection.execute("SET LOCAL synchronous_commit TO DEFAULT")
             for (kind, keys) in Dictionary(grouping: subjects, by: \.kind) {
                 try connection.query(
                     "INSERT INTO registry.outbox (kind, key) SELECT $1, unnest($2)",
