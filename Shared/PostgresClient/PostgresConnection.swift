@@ -17,7 +17,7 @@ public struct PostgresOptions: Sendable {
     public enum Planning: Sendable {
         /// Nothing besides its own settings.
         case asServer
-        /// Many short answers at a time, off solid-state disks: workers and compiled expressions take longer to start than they save.
+        /// Many short answers at a time, off solid-state disks: parallel workers take longer to start than they save.
         case shortAnswers
         /// Few rows of tables that may grow a thousandfold while a plan is kept: one that was made while they were empty must not read all
         /// of them later.
@@ -41,17 +41,19 @@ public struct PostgresOptions: Sendable {
             // A client that vanished without a word is noticed within half a minute, also in the middle of a COPY.
             + " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000"
             + " -c TimeZone=UTC -c DateStyle=ISO"
+            // On by default in PostgreSQL 12 and later: compiling a statement takes longer than most of ours run.
+            + " -c jit=off"
             + planning.serverSettings
     }
 }
 
 extension PostgresOptions.Planning {
     fileprivate var serverSettings: String {
-        let quick = " -c jit=off -c max_parallel_workers_per_gather=0"
+        let alone = " -c max_parallel_workers_per_gather=0"
         return switch self {
         case .asServer: ""
-        case .shortAnswers: quick + " -c random_page_cost=1.1"
-        case .growingTables: quick + " -c enable_seqscan=off"
+        case .shortAnswers: alone + " -c random_page_cost=1.1"
+        case .growingTables: alone + " -c enable_seqscan=off"
         }
     }
 }

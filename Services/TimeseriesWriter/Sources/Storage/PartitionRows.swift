@@ -36,7 +36,7 @@ struct PartitionRows {
     /// in which they lie in the table. Sorting would cost as much as everything else together.
     static let planning = """
         SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_hashagg = off; \
-        SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0
+        SET LOCAL max_parallel_workers_per_gather = 0
         """
 
     /// Gives the next page, series after series.
