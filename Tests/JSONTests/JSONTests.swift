@@ -22,7 +22,10 @@ struct JSONTests {
     }
 
     static func text(_ random: inout SeededRandom) -> String {
-        let pool = ["a", "Z", "9", " ", "\"", "\\", "/", "\n", "\u{0}", "\u{1B}", "\u{7F}", "\u{9B}", "é", "漢", "🦅", "\u{2028}"]
+        let pool = [
+            "a", "Z", "9", " ", "\"", "\\", "/", "\n", "\u{0}", "\u{1B}", "\u{7F}", "\u{80}", "\u{9B}", "\u{9F}", "\u{A0}", "°", "é", "漢",
+            "🦅", "\u{2028}",
+        ]
         return (0..<Int.random(in: 0...12, using: &random)).map { _ in pool[Int.random(in: 0..<pool.count, using: &random)] }.joined()
     }
 
@@ -35,6 +38,12 @@ struct JSONTests {
             #expect(try JSONReader.parse(text) == value, "seed 3: \(text)")
             #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) })
         }
+    }
+
+    @Test("only control characters are escaped")
+    func written() {
+        #expect(JSONValue.string("21 °C, 3 µm\u{A0}é漢🦅").text == "\"21 °C, 3 µm\u{A0}é漢🦅\"")
+        #expect(JSONValue.string("\u{80}°\u{9F}\u{7F}\n\u{1}\"\\").text == #""\u0080°\u009f\u007f\n\u0001\"\\""#)
     }
 
     @Test("integers and doubles are kept apart")

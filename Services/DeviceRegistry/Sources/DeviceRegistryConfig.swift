@@ -10,7 +10,8 @@ public enum DeviceRegistryKeys {
         "postgres.url", default: "postgresql://martlet@127.0.0.1:5432/martlet", secret: true,
         help: "Connection string of PostgreSQL, URL or key=value; schema registry is made and migrated at the start.")
     public static let connections = ConfigKey(
-        "postgres.connections", default: 8, in: 1...64, help: "Database connections for HTTP requests, apart from the publisher's.")
+        "postgres.connections", default: 8, in: 1...64,
+        help: "Database connections for HTTP requests; imports have import.concurrent + 1 of their own, the background 5.")
     public static let queue = ConfigKey(
         "postgres.queue", default: 256, in: 0...10_000, help: "Requests that may wait for a connection; more are answered with 503.")
     public static let timeout = ConfigKey(
