@@ -44,7 +44,7 @@ public enum DeviceRegistryService {
                     config.postgresURL, status, AccessViewMetrics(context.metrics), context.logger(for: "access-view")),
                 presence,
             ] + certificates.services,
-            routes: routes(database, importPool, limits: config.imports, now: context.now)
+            routes: routes(database, importPool, limits: config.imports, master: identity.settings.master, now: context.now)
                 + identity.routes(database, context.logger(for: "mqtt")) + certificates.controller.routes,
             readiness: [
                 ReadinessCheck("database") {
@@ -60,13 +60,13 @@ public enum DeviceRegistryService {
 
     /// The service's own API.
     static func routes(
-        _ database: RegistryDatabase, _ importPool: PostgresPool, limits: ImportLimits = ImportLimits(),
+        _ database: RegistryDatabase, _ importPool: PostgresPool, limits: ImportLimits = ImportLimits(), master: MasterKey? = nil,
         now: @escaping @Sendable () -> Timestamp
     ) -> RouteCollection {
         let search = DeviceSearch(database: database)
         let imports = ImportStorage(
-            database: RegistryDatabase(pool: importPool, changed: database.changed), traffic: database.traffic ?? RequestTraffic(), now: now
-        )
+            database: RegistryDatabase(pool: importPool, changed: database.changed), traffic: database.traffic ?? RequestTraffic(),
+            master: master, now: now)
         return DevicesController(changes: DeviceChanges(database: database, now: now), search: search).routes
             + MaintenanceController(maintenance: Maintenance(database: database, now: now)).routes
             + DeviceListController(search: search, now: now).routes + CountController(search: search, now: now).routes

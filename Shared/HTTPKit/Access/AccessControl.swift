@@ -1,4 +1,4 @@
-internal import AccessTokens
+public import AccessTokens
 public import Domain
 import HTTPServer
 public import Logging
@@ -128,6 +128,14 @@ struct AccessRefusal: Error {
         let challenge =
             "Bearer realm=\"martlet\"" + (reason == Self.missing ? "" : ", error=\"invalid_token\", error_description=\"\(reason)\"")
         return APIError(.unauthorized, detail, headers: ["WWW-Authenticate": challenge])
+    }
+}
+
+extension RequestContext {
+    /// For what a request may ask beyond its route.
+    /// - Throws: 403 when the caller lacks the scope.
+    public func require(_ scope: Scope) throws(APIError) {
+        guard principal.may(.scope(scope), pathValue: { _ in nil }) else { throw .insufficientScope(.scope(scope), principal) }
     }
 }
 

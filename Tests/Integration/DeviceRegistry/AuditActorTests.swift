@@ -129,6 +129,20 @@ struct AuditActorTests {
         }
     }
 
+    @Test("secrets come with an import only to those who may issue them")
+    func importedSecrets() async throws {
+        try await withTokens { registry, signer in
+            for (scopes, status) in [([Scope.devicesAdmin], 403), ([.credentialsWrite], 403), ([.devicesAdmin, .credentialsWrite], 200)] {
+                var headers = try bearer(signer, "client:importer", Set(scopes))
+                headers["Content-Type"] = "text/csv"
+                let answer = try await registry.ask(.post, "/v1/devices:import?secrets=missing", "id,type\na,sensor\n", headers)
+                #expect(answer.status == status)
+                let made = try registry.rows("SELECT count(*) FROM registry.devices")
+                #expect(made == [status == 200 ? "1" : "0"])
+            }
+        }
+    }
+
     @Test("what is refused for want of a scope changes nothing and is not told as done")
     func refused() async throws {
         try await withTokens { registry, signer in

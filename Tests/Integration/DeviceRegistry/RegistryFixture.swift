@@ -61,7 +61,8 @@ struct RegistryFixture: Sendable {
             }, traffic: RequestTraffic())
         let logger = Logger(label: "test", level: .critical)
         router = try Router(
-            DeviceRegistryService.routes(database, pool, limits: limits, now: { ServiceClock.now() }) + identity.routes(database, logger),
+            DeviceRegistryService.routes(database, pool, limits: limits, master: settings.master, now: { ServiceClock.now() })
+                + identity.routes(database, logger),
             access: access ?? .off(logger: logger), logger: logger, metrics: metrics)
     }
 

@@ -10,6 +10,21 @@ enum ImportMode: String, CaseIterable, Sendable {
     case update
 }
 
+/// Which devices of a file get a secret.
+enum SecretIssue: String, CaseIterable, Sendable {
+    case none
+    /// Those that have no credential that holds.
+    case missing
+    /// Also those whose credentials nobody has ever used: these are revoked. For a file whose results were lost.
+    case renew
+}
+
+/// A credential that an import has made, and its secret, shown this once.
+struct IssuedSecret: Hashable, Sendable {
+    let credential: CredentialID
+    let secret: String
+}
+
 /// What became of one row.
 struct RowResult: Hashable, Sendable {
     enum Outcome: Hashable, Sendable {
@@ -30,6 +45,8 @@ struct RowResult: Hashable, Sendable {
     /// Nil when the row names none.
     let id: String?
     let outcome: Outcome
+    /// Of the device, at the first of its rows.
+    var issued: IssuedSecret?
 
     var fault: RowFault? { if case .failed(let fault) = outcome { fault } else { nil } }
 }
@@ -71,32 +88,38 @@ struct ImportCounts: Hashable, Sendable {
 enum ResultDetail: String, CaseIterable, Sendable {
     case all, failed, none
 
-    func shows(_ outcome: RowResult.Outcome) -> Bool {
-        switch (self, outcome) {
+    /// A secret is always shown: nobody could read it later.
+    func shows(_ result: RowResult) -> Bool {
+        switch (self, result.outcome) {
         case (.all, _), (.failed, .failed): true
-        default: false
+        default: result.issued != nil
         }
     }
 }
 
 /// Results as text: NDJSON, or CSV for spreadsheets.
 enum ResultText {
-    static let columns = "line,id,outcome,code,field,message\r\n"
+    /// - Parameter withSecrets: of an import that issues them.
+    static func columns(withSecrets: Bool) -> String {
+        "line,id,outcome,code,field,message" + (withSecrets ? ",credential,secret" : "") + "\r\n"
+    }
 
-    static func append(_ result: RowResult, _ format: BulkFormat, to bytes: inout [UInt8]) {
+    static func append(_ result: RowResult, _ format: BulkFormat, withSecrets: Bool, to bytes: inout [UInt8]) {
         let fault = result.fault
         guard format == .csv else {
             let line = JSONValue.object([
                 "line": .int(Int64(result.line)), "id": result.id.map { .string($0) }, "outcome": .string(result.outcome.name),
                 "code": fault.map { .string($0.code) }, "field": fault?.field.map { .string($0) },
-                "message": fault.map { .string($0.message) },
+                "message": fault.map { .string($0.message) }, "credential": result.issued.map { .string($0.credential.text) },
+                "secret": result.issued.map { .string($0.secret) },
             ])
             line.write(into: &bytes)
             bytes.append(0x0A)
             return
         }
         bytes.append(contentsOf: "\(result.line)".utf8)
-        for cell in [result.id, result.outcome.name, fault?.code, fault?.field, fault?.message] {
+        let secrets = withSecrets ? [result.issued?.credential.text, result.issued?.secret] : []
+        for cell in [result.id, result.outcome.name, fault?.code, fault?.field, fault?.message] + secrets {
             bytes.append(0x2C)
             if let cell { CSVText.append(CSVGuard.guarded(cell), to: &bytes) }
         }

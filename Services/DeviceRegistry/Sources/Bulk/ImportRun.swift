@@ -52,7 +52,9 @@ struct ImportRun {
         dialect = format == .csv ? nil : .json
         deferred = DeferredRows(folder: limits.spoolFolder)
         results = SpoolFile(folder: limits.spoolFolder)
-        if detail != .none, resultFormat == .csv { try results.append(Array(ResultText.columns.utf8)) }
+        if detail != .none || job.secrets != .none, resultFormat == .csv {
+            try results.append(Array(ResultText.columns(withSecrets: job.secrets != .none).utf8))
+        }
     }
 
     /// The next piece of the file.
@@ -155,7 +157,9 @@ struct ImportRun {
         for id in outcome.imagined { imagined.insert(id.hashValue) }
         for row in outcome.deferred { try deferred.append(row.record) }
         var bytes: [UInt8] = []
-        for result in outcome.results where detail.shows(result.outcome) { ResultText.append(result, resultFormat, to: &bytes) }
+        for result in outcome.results where detail.shows(result) {
+            ResultText.append(result, resultFormat, withSecrets: job.secrets != .none, to: &bytes)
+        }
         if !bytes.isEmpty { try results.append(bytes) }
     }
 

@@ -34,6 +34,12 @@ struct ImportController: Sendable {
     private static let dryRun = Parameter.boolean("dryRun", help: "Say what would happen, change nothing.").defaulting(to: false)
     private static let detail = RegistryParameters.choice("results", ResultDetail.self, help: "Which rows the answer tells of.")
         .defaulting(to: .all, shown: "all")
+    private static let secrets = RegistryParameters.choice(
+        "secrets", SecretIssue.self,
+        help:
+            "`missing` gives a secret to each device that has no credential, `renew` also to those whose credentials were never used; needs "
+            + "the scope `credentials:write`, too."
+    ).defaulting(to: .none, shown: "none")
     private static let resultFormat = Parameter.choice("format", of: ["ndjson", "csv"], help: "How the answer is written.")
         .defaulting(to: "ndjson")
 
@@ -41,17 +47,18 @@ struct ImportController: Sendable {
         Route(
             .post, "/v1/devices:import", summary: "Makes and changes devices from a file, each row on its own.",
             access: .scope(.devicesAdmin),
-            parameters: [Self.mode, Self.dryRun, Self.detail, Self.resultFormat],
+            parameters: [Self.mode, Self.dryRun, Self.secrets, Self.detail, Self.resultFormat],
             requestBody: BodySpecification(
                 contentType: BulkFormat.csv.contentType, limit: 1 << 30, patience: .seconds(300),
                 help: "CSV with a line of column names, or `application/x-ndjson`, or a JSON array; at most \(limits.rows) rows."),
             responses: [
                 ResponseSpecification(
                     contentType: BulkFormat.ndjson.contentType,
-                    help: "A line for each row: line, id, outcome (created, updated, unchanged, failed), and code, field, message of what "
-                        + "failed; the counts in the last line. `Location` is where the rows that failed are given back."),
+                    help: "A line for each row: line, id, outcome (created, updated, unchanged, failed), code, field, message of what "
+                        + "failed, credential and secret of what got one; the counts in the last line. `Location` is where the rows that failed are given back."
+                ),
                 ResponseSpecification(contentType: "text/csv; charset=utf-8", help: "The same as CSV, without the last line."),
-            ], errors: [.importsBusy, .unsupportedMediaType, .unavailable] + ErrorCode.fileFaults
+            ], errors: [.importsBusy, .unsupportedMediaType, .noMasterKey, .unavailable] + ErrorCode.fileFaults
         ) { context in
             guard let format = context.request.headers.mediaType.flatMap(BulkFormat.init(mediaType:)) else {
                 let known = BulkFormat.allCases.map(\.contentType).joined(separator: ", ")
@@ -60,9 +67,11 @@ struct ImportController: Sendable {
             let resultFormat: BulkFormat = try context.value(Self.resultFormat) == "csv" ? .csv : .ndjson
             let (mode, isDryRun) = (try context.value(Self.mode), try context.value(Self.dryRun))
             let detail = try context.value(Self.detail)
+            let secrets = try context.value(Self.secrets)
+            if secrets != .none { try context.require(.credentialsWrite) }
             let slot = try slots.take()
             let author = context.author("import")
-            let job = try await answering { try await storage.begin(mode, format, isDryRun: isDryRun, by: author) }
+            let job = try await answering { try await storage.begin(mode, format, isDryRun: isDryRun, secrets: secrets, by: author) }
             let run = try ImportRun(
                 job, format: format, detail: detail, resultFormat: resultFormat, storage: storage, limits: limits)
             return try await Self.carryOut(run, context, resultFormat, slot)
@@ -88,6 +97,7 @@ struct ImportController: Sendable {
         let results = ResultStream(spool: run.results, tail: resultFormat == .csv ? [] : summary(job, counts), slot: slot)
         var response = HTTPResponse.stream(type: type) { try await results.write(to: $0) }
         response.headers["Location"] = "/v1/imports/\(job.id)"
+        if job.secrets != .none { response.headers["Cache-Control"] = "no-store" }
         for member in counts.members {
             response.headers["Martlet-\(member.name.prefix(1).uppercased())\(member.name.dropFirst())"] = member.value.text
         }

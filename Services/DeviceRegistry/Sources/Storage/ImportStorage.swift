@@ -7,12 +7,13 @@ struct ImportJob: Sendable {
     let id: Int64
     let mode: ImportMode
     let isDryRun: Bool
+    var secrets = SecretIssue.none
     let author: Author
 }
 
 /// What became of a batch.
 struct BatchOutcome: Sendable {
-    let results: [RowResult]
+    var results: [RowResult]
     /// Rows that wait for their parent.
     let deferred: [ImportRow]
     let counts: ImportCounts
@@ -32,9 +33,16 @@ struct ImportStorage: Sendable {
     let database: RegistryDatabase
     /// What an import gives way to.
     let traffic: RequestTraffic
+    /// Nil: no secret can be issued.
+    var master: MasterKey?
     let now: @Sendable () -> Timestamp
 
-    func begin(_ mode: ImportMode, _ format: BulkFormat, isDryRun: Bool, by author: Author) async throws -> ImportJob {
+    func begin(
+        _ mode: ImportMode, _ format: BulkFormat, isDryRun: Bool, secrets: SecretIssue = .none, by author: Author
+    ) async throws -> ImportJob {
+        guard secrets == .none || master != nil else {
+            throw Refusal(.noMasterKey, nil, "this registry has no master key; set credentials.master-key-file")
+        }
         let kept = now().advanced(by: .zero - Self.keptFor).microseconds
         let id: Int64 = try await database.change(author) { connection in
             try connection.query("DELETE FROM registry.imports WHERE started_at < $1", [.timestamp(microseconds: kept)])
@@ -46,7 +54,7 @@ struct ImportStorage: Sendable {
                     .text(author.actor), PostgresValue(author.requestID), .text(mode.rawValue), .text(format.rawValue), .bool(isDryRun),
                 ])[0].get(0)
         }
-        return ImportJob(id: id, mode: mode, isDryRun: isDryRun, author: author)
+        return ImportJob(id: id, mode: mode, isDryRun: isDryRun, secrets: secrets, author: author)
     }
 
     func keep(_ columns: CSVColumns, of job: ImportJob) async throws {
@@ -72,7 +80,7 @@ struct ImportStorage: Sendable {
     func apply(
         _ rows: [ImportRow], of job: ImportJob, isLast: Bool, imagined: @escaping @Sendable (DeviceID) -> Bool
     ) async throws -> BatchOutcome {
-        let now = now()
+        let (now, master) = (now(), master)
         var attempt = 1
         while true {
             do {
@@ -81,7 +89,11 @@ struct ImportStorage: Sendable {
                     if job.isDryRun { known.imagine(imagined, in: rows) }
                     let plan = ImportPlan(rows, mode: job.mode, known: known, now: now)
                     if !job.isDryRun { try connection.carryOut(plan, job) }
-                    return try connection.record(plan, rows, job, isLast: isLast)
+                    var outcome = try connection.record(plan, rows, job, isLast: isLast)
+                    if let master, job.secrets != .none, !job.isDryRun {
+                        try connection.issueSecrets(for: &outcome.results, job, master, at: now)
+                    }
+                    return outcome
                 }
             } catch let error as PostgresError where Self.isLostRace(error) && attempt < Self.attempts {
                 attempt += 1
