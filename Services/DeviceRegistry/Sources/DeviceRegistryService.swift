@@ -45,7 +45,7 @@ public enum DeviceRegistryService {
                 presence,
             ] + certificates.services,
             routes: routes(database, importPool, limits: config.imports, master: identity.settings.master, now: context.now)
-                + identity.routes(database, context.logger(for: "mqtt")) + certificates.controller.routes,
+                + identity.routes(database, certificates.controller.desk, context.logger(for: "mqtt")) + certificates.controller.routes,
             readiness: [
                 ReadinessCheck("database") {
                     guard status.isMigrated else { return .notReady("the schema is not migrated yet") }
@@ -104,13 +104,14 @@ struct IdentityRoom: Sendable {
             logger: logger)
     }
 
-    func routes(_ database: RegistryDatabase, _ logger: Logger) -> RouteCollection {
+    func routes(_ database: RegistryDatabase, _ certificates: CertificateDesk, _ logger: Logger) -> RouteCollection {
         let desk = CredentialDesk(database: database, master: settings.master, now: gate.now)
         return CredentialsController(desk: desk, terms: settings.terms).routes
             + ProvisioningController(desk: ProvisioningDesk(database: database, master: settings.master, now: gate.now)).routes
             + ProvisionController(
                 counter: ProvisioningCounter(
-                    database: database, master: settings.master, limit: RateLimit(perMinute: settings.enrolmentsPerMinute), now: gate.now),
+                    database: database, master: settings.master, certificates: certificates,
+                    limit: RateLimit(perMinute: settings.enrolmentsPerMinute), now: gate.now),
                 terms: settings.terms
             ).routes
             + TokensController(desk: gate.tokens, gate: gate, database: database).routes

@@ -38,7 +38,7 @@ struct CertificateFixture {
 
         router = try Router(
             DeviceRegistryService.routes(registry.database, registry.pool, now: { ServiceClock.now() })
-                + CertificatesController(desk: desk, board: board).routes,
+                + registry.identity.routes(registry.database, desk, logger) + CertificatesController(desk: desk, board: board).routes,
             access: .off(logger: logger), logger: logger)
         certificateMetrics = CertificateMetrics(
             metrics, board: board, denials: BrokerDenials(file: folder.appendingPathComponent("denied").path), now: { ServiceClock.now() })

@@ -60,9 +60,12 @@ struct RegistryFixture: Sendable {
                 identity.wake.signal()
             }, traffic: RequestTraffic())
         let logger = Logger(label: "test", level: .critical)
+        // `CertificateFixture` has one with an authority.
+        let certificates = CertificateDesk(
+            database: database, authority: nil, terms: CertificateTerms(validity: 1), now: { ServiceClock.now() })
         router = try Router(
             DeviceRegistryService.routes(database, pool, limits: limits, master: settings.master, now: { ServiceClock.now() })
-                + identity.routes(database, logger),
+                + identity.routes(database, certificates, logger),
             access: access ?? .off(logger: logger), logger: logger, metrics: metrics)
     }
 

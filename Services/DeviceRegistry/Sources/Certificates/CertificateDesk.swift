@@ -22,23 +22,20 @@ struct CertificateDesk: Sendable {
     /// A certificate for the key of the request, in the name of the device. Those it has stay: both hold until one is revoked or ends.
     /// - Parameter pem: the request (PKCS #10). Only its key is taken.
     func issue(_ pem: [UInt8], to id: DeviceID, by author: Author) async throws -> StoredCertificate {
-        let authority = try requireAuthority()
-        guard id.text.utf8.count <= DistinguishedName.longestField else {
-            throw CertificateRefusal(
-                .nameTooLong, "a certificate's common name has room for \(DistinguishedName.longestField) characters, the id has more")
+        let stored = try accept(pem).certificate(for: id, at: now())
+        return try await database.change(author) { connection in
+            try connection.add(stored)
+            return stored
         }
-        let certificate: Certificate
-        let now = now()
-        do {
-            certificate = try authority.issue(to: CertificateRequest(pem: pem), terms.profile(id, at: now, authority.certificate))
+    }
+
+    /// What can be said of a request before it is known which device sent it.
+    func accept(_ pem: [UInt8]) throws(CertificateRefusal) -> AcceptedRequest {
+        let authority = try requireAuthority()
+        do throws(CryptoError) {
+            return AcceptedRequest(authority: authority, request: try CertificateRequest(pem: pem), terms: terms)
         } catch {
             throw CertificateRefusal(.badRequest, error.description)
-        }
-        let stored = try StoredCertificate(certificate, of: id, at: now)
-        return try await database.change(author) { connection in
-            try connection.checkMayHoldCertificate(id, at: now)
-            try connection.insert(stored)
-            return stored
         }
     }
 
@@ -68,6 +65,28 @@ struct CertificateDesk: Sendable {
     }
 }
 
+/// A request whose key may be certified, with the authority that does it.
+struct AcceptedRequest: Sendable {
+    fileprivate let authority: CertificateAuthority
+    fileprivate let request: CertificateRequest
+    fileprivate let terms: CertificateTerms
+
+    /// Not stored yet: `PostgresConnection.add` does that.
+    func certificate(for id: DeviceID, at now: Timestamp) throws -> StoredCertificate {
+        guard id.text.utf8.count <= DistinguishedName.longestField else {
+            throw CertificateRefusal(
+                .nameTooLong, "a certificate's common name has room for \(DistinguishedName.longestField) characters, the id has more")
+        }
+        let certificate: Certificate
+        do throws(CryptoError) {
+            certificate = try authority.issue(to: request, terms.profile(id, at: now, authority.certificate))
+        } catch {
+            throw CertificateRefusal(.badRequest, error.description)
+        }
+        return try StoredCertificate(certificate, of: id, at: now)
+    }
+}
+
 /// The last entry of a page of expiring certificates.
 struct ExpiryCursor: Sendable, Hashable {
     var notAfter: Timestamp
@@ -94,6 +113,12 @@ struct CertificateTerms: Sendable {
 }
 
 extension PostgresConnection {
+    /// Stores a new certificate, unless its device may not hold it; the device stays locked until the transaction ends.
+    func add(_ certificate: StoredCertificate) throws {
+        try checkMayHoldCertificate(certificate.device, at: certificate.issuedAt)
+        try insert(certificate)
+    }
+
     fileprivate func checkMayHoldCertificate(_ id: DeviceID, at now: Timestamp) throws {
         try lockUnbarred(id)
         let valid: Int64 =

@@ -14,7 +14,7 @@ struct CertificatesController: Sendable {
 
     private typealias P = RegistryParameters
 
-    private static let shape = Schema.object([
+    static let shape = Schema.object([
         .init("serial", .string), .init("device", .string), .init("fingerprint", .string), .init("not_before", .formatted("date-time")),
         .init("not_after", .formatted("date-time")), .init("issued_at", .formatted("date-time")),
         .init("revoked_at", .formatted("date-time"), isRequired: false), .init("reason", .string, isRequired: false),
@@ -180,27 +180,30 @@ struct CertificatesController: Sendable {
 }
 
 extension CertificateDesk {
-    fileprivate func authorityText() throws -> String { String(decoding: try requireAuthority().certificate.pem(), as: UTF8.self) }
+    func authorityText() throws -> String { String(decoding: try requireAuthority().certificate.pem(), as: UTF8.self) }
 }
 
 extension ErrorCode {
     static let noAuthority = ErrorCode(404, "no_authority", "This registry was started without a certification authority.")
     static let badCertificateRequest = ErrorCode(
-        400, "bad_certificate_request", "The body is no certificate request, is not signed by its key, or the key is weak.")
+        400, "bad_certificate_request", "What was sent is no certificate request, is not signed by its key, or the key is weak.")
     static let nameTooLong = ErrorCode(422, "name_too_long", "The device id is longer than a certificate's common name may be.")
     static let tooManyCertificates = ErrorCode(409, "too_many_certificates", "The device has as many valid certificates as it may have.")
     static let certificateUnknown = ErrorCode(404, "certificate_unknown", "The device has no certificate of that serial number.")
 }
 
 extension APIError {
-    init(_ refusal: CertificateRefusal) {
+    /// - Parameters:
+    ///   - id: where the request names the device.
+    ///   - request: the member that holds the certificate request; nil when it is the whole body.
+    init(_ refusal: CertificateRefusal, id: String = "id", request: String? = nil) {
         let (code, field): (ErrorCode, String?) =
             switch refusal.code {
             case .noAuthority: (.noAuthority, nil)
-            case .nameTooLong: (.nameTooLong, "id")
+            case .nameTooLong: (.nameTooLong, id)
             case .tooManyCertificates: (.tooManyCertificates, nil)
             case .certificateUnknown: (.certificateUnknown, "serial")
-            case .badRequest: (.badCertificateRequest, nil)
+            case .badRequest: (.badCertificateRequest, request)
             }
         self.init(code, refusal.description, field: field)
     }

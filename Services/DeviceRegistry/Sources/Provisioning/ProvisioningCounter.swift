@@ -3,63 +3,103 @@ import Domain
 import JSON
 import PostgresClient
 
-/// What a device shows that has no credential yet.
-enum ProvisioningRequest: Sendable {
-    /// - Parameter device: nil: the one that the claim is for.
-    case claim(ClaimToken, device: DeviceID?)
-    case enrolment(CredentialID, device: DeviceID, proof: String)
+/// What a device shows that has no credential yet, and what it wants for it.
+struct ProvisioningRequest: Sendable {
+    enum Shown: Sendable {
+        /// - Parameter device: nil: the one that the claim is for.
+        case claim(ClaimToken, device: DeviceID?)
+        case enrolment(CredentialID, device: DeviceID, proof: String)
+    }
+
+    let shown: Shown
+    /// A certificate request in PEM. Nil: the device wants a secret.
+    let csr: [UInt8]?
 
     init(_ value: JSONValue) throws {
-        let reader = try ObjectReader(value, known: ["claim", "enrolment", "device", "proof"])
+        let reader = try ObjectReader(value, known: ["claim", "enrolment", "device", "proof", "csr"])
+        shown = try Self.shown(reader)
+        csr = try Self.csr(reader)
+    }
+
+    private static func shown(_ reader: ObjectReader) throws -> Shown {
         let (claim, enrolment) = (try reader.text("claim", maximumBytes: 128), try reader.text("enrolment", maximumBytes: 128))
         let (device, proof) = (try reader.deviceID("device"), try reader.text("proof", maximumBytes: 128))
         switch (claim, enrolment) {
         case (let claim?, nil):
             guard proof == nil else { throw FieldFault(.invalidValue, "proof", "stands beside claim; a claim needs none") }
             guard let token = ClaimToken(claim) else { throw Refusal(.claimRefused, "claim", "this is no claim that holds") }
-            self = .claim(token, device: device)
+            return .claim(token, device: device)
         case (nil, let enrolment?):
             guard let device else { throw FieldFault(.missingMember, "device", "is missing") }
             guard let proof else { throw FieldFault(.missingMember, "proof", "is missing") }
             guard let id = CredentialID(enrolment) else { throw Refusal(.claimRefused, "enrolment", "this is no proof that holds") }
-            self = .enrolment(id, device: device, proof: proof)
+            return .enrolment(id, device: device, proof: proof)
         case (nil, nil): throw FieldFault(.missingMember, "claim", "is missing; show a claim, or an enrolment with a proof")
         case (.some, .some): throw FieldFault(.invalidValue, "enrolment", "stands beside claim; show one or the other")
         }
+    }
+
+    /// No `text` of the reader: PEM has several lines.
+    private static func csr(_ reader: ObjectReader) throws(FieldFault) -> [UInt8]? {
+        guard let value = reader.value("csr") else { return nil }
+        guard case .string(let text) = value else { throw FieldFault(.wrongType, "csr", "must be a string") }
+        let count = text.utf8.count
+        guard count <= CertificateRequest.longest else {
+            throw FieldFault(.tooLong, "csr", "has \(count) bytes, at most \(CertificateRequest.longest) are allowed")
+        }
+        return Array(text.utf8)
     }
 }
 
 /// A device with what it speaks with from now on.
 struct Provisioned: Sendable {
+    enum Means: Sendable {
+        case secret(DeviceSecret, of: StoredCredential)
+        case certificate(StoredCertificate)
+    }
+
     let device: StoredDevice
-    let credential: StoredCredential
-    let secret: DeviceSecret
+    let means: Means
 }
 
 /// Where devices without a credential come to one, each by what it shows. All or nothing: a refusal leaves the claim as it was.
 struct ProvisioningCounter: Sendable {
+    /// What the device gets, as far as it can be told before the device is known.
+    fileprivate enum Wish: Sendable {
+        case secret(CredentialID)
+        case certificate(AcceptedRequest)
+    }
+
     let database: RegistryDatabase
     let master: MasterKey?
+    let certificates: CertificateDesk
     let limit: RateLimit
     let now: @Sendable () -> Timestamp
 
     func provision(_ request: ProvisioningRequest, requestID: String?) async throws -> Provisioned {
         guard let master else { throw Refusal(.noMasterKey, nil, "this registry has no master key") }
-        switch request {
-        case .claim(let token, let device): return try await redeem(token, device, master, requestID)
+        switch request.shown {
+        case .claim(let token, let device): return try await redeem(token, device, try wish(request), master, requestID)
         case .enrolment(let id, let device, let proof):
             // Before anything else is looked at: who does not have the key costs no query and learns nothing.
             guard master.isProof(proof, of: device.text, id) else {
                 throw Refusal(.claimRefused, "proof", "this is no proof that holds")
             }
+            let wish = try wish(request)
             if let seconds = limit.take(id) { throw ProvisioningPause(seconds: seconds) }
-            return try await enrol(device, id, master, requestID)
+            return try await enrol(device, id, wish, master, requestID)
         }
     }
 
-    private func redeem(_ token: ClaimToken, _ device: DeviceID?, _ master: MasterKey, _ requestID: String?) async throws -> Provisioned {
+    private func wish(_ request: ProvisioningRequest) throws -> Wish {
+        guard let csr = request.csr else { return .secret(try CredentialID.fresh()) }
+        return .certificate(try certificates.accept(csr))
+    }
+
+    private func redeem(
+        _ token: ClaimToken, _ device: DeviceID?, _ wish: Wish, _ master: MasterKey, _ requestID: String?
+    ) async throws -> Provisioned {
         let now = now()
-        let credentialID = try CredentialID.fresh()
         return try await database.change(author("claim:\(token.id)", requestID)) { connection in
             let claim = try connection.claim(token, master)
             try Self.check(claim, now)
@@ -78,13 +118,14 @@ struct ProvisioningCounter: Sendable {
             try connection.query(
                 "UPDATE registry.claims SET state = 'used', ended_at = $2, used_by = $3 WHERE id = $1",
                 [.text(claim.id.text), .timestamp(microseconds: now.microseconds), .text(id.text)])
-            return try connection.provisioned(stored, credentialID, "claim \(claim.id)", master, now)
+            return try connection.provisioned(stored, wish, "claim \(claim.id)", master, now)
         }
     }
 
-    private func enrol(_ id: DeviceID, _ enrolment: CredentialID, _ master: MasterKey, _ requestID: String?) async throws -> Provisioned {
+    private func enrol(
+        _ id: DeviceID, _ enrolment: CredentialID, _ wish: Wish, _ master: MasterKey, _ requestID: String?
+    ) async throws -> Provisioned {
         let now = now()
-        let credentialID = try CredentialID.fresh()
         return try await database.change(author("enrolment:\(enrolment)", requestID)) { connection in
             let row = try connection.query(
                 "SELECT \(Enrolment.columns) FROM registry.enrolments WHERE id = $1 FOR NO KEY UPDATE", [.text(enrolment.text)]
@@ -100,7 +141,7 @@ struct ProvisioningCounter: Sendable {
             }
             let stored = try connection.deviceToProvision(id, group.template, mayExist: false, now)
             try connection.query("UPDATE registry.enrolments SET used = used + 1 WHERE id = $1", [.text(enrolment.text)])
-            return try connection.provisioned(stored, credentialID, "enrolment \(enrolment)", master, now)
+            return try connection.provisioned(stored, wish, "enrolment \(enrolment)", master, now)
         }
     }
 
@@ -139,14 +180,22 @@ extension PostgresConnection {
     }
 
     fileprivate func provisioned(
-        _ stored: StoredDevice, _ credential: CredentialID, _ note: String, _ master: MasterKey, _ now: Timestamp
+        _ stored: StoredDevice, _ wish: ProvisioningCounter.Wish, _ note: String, _ master: MasterKey, _ now: Timestamp
     ) throws -> Provisioned {
         let id = stored.device.id
-        try checkMayHold(id, at: now)
-        var draft = CredentialDraft()
-        draft.note = note
-        let made = StoredCredential(id: credential, device: id, draft, at: now)
-        try insert(made)
-        return Provisioned(device: stored, credential: made, secret: master.secret(of: id, credential))
+        switch wish {
+        case .secret(let credential):
+            try checkMayHold(id, at: now)
+            var draft = CredentialDraft()
+            draft.note = note
+            let made = StoredCredential(id: credential, device: id, draft, at: now)
+            try insert(made)
+            return Provisioned(device: stored, means: .secret(master.secret(of: id, credential), of: made))
+        case .certificate(let request):
+            // Only here is it known which device a claim without an id is for.
+            let made = try request.certificate(for: id, at: now)
+            try add(made)
+            return Provisioned(device: stored, means: .certificate(made))
+        }
     }
 }
