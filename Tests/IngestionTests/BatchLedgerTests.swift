@@ -39,6 +39,19 @@ import Testing
         #expect(ledger.summary(reasons: 0).returned == 1)
     }
 
+    @Test func aDroppedMessageNeedsNoRecord() {
+        var ledger = BatchLedger()
+        ledger.drop(reason: 1)
+        #expect(ledger.isSafe && ledger.messages == 1)
+        #expect(ledger.summary(reasons: 2) == BatchSummary(rejected: [0, 0], dropped: [0, 1]))
+        // It is counted even if its neighbour comes again: then so does it, and is received anew.
+        let tag = ledger.beginRecord()
+        ledger.settle(as: .produced(samples: 1), from: tag)
+        ledger.recordReported(tag: tag, stored: false)
+        let summary = ledger.summary(reasons: 2)
+        #expect(!ledger.isSafe && summary.rejectedTotal == 1 && summary.returned == 1)
+    }
+
     @Test func strangeReportsAreIgnored() {
         var ledger = BatchLedger()
         _ = ledger.beginRecord()

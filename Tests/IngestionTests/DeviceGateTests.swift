@@ -8,7 +8,9 @@ import Wire
 @Suite struct DeviceGateTests {
     private let directory = DeviceDirectory()
 
-    private func gate(_ policy: DeviceGate.Policy) -> DeviceGate { DeviceGate(directory: directory, policy: policy) }
+    private func gate(_ policy: DeviceGate.Policy, _ refusal: DeviceGate.Refusal = .deadLetter) -> DeviceGate {
+        DeviceGate(directory: directory, policy: policy, refusal: refusal)
+    }
 
     private func refusal(_ gate: DeviceGate, _ device: String) -> String? {
         Array(device.utf8).withUnsafeBytes { bytes in
@@ -47,6 +49,14 @@ import Wire
         #expect(gate(.known).reasonToWait == nil)
         directory.loseTrack("the topic is gone")
         #expect(gate(.known).reasonToWait == "the topic is gone")
+    }
+
+    @Test(arguments: DeviceGate.Policy.allCases) func onlyWhatTheRegistryRefusesIsDropped(_ policy: DeviceGate.Policy) {
+        let refusals = [Rejection.deviceUnknown, .deviceSuspended, .deviceRetired]
+        let others = [Rejection.topicUnknown, .deviceIDInvalid, .payloadEmpty, .valueNotFinite, .propertyInvalid]
+        let (keeping, rejecting) = (gate(policy), gate(policy, .reject))
+        for rejection in refusals { #expect(rejecting.drops(rejection) && !keeping.drops(rejection)) }
+        for rejection in others { #expect(!rejecting.drops(rejection) && !keeping.drops(rejection)) }
     }
 
     @Test func everyReasonIsAMetric() {

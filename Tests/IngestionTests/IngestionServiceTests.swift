@@ -28,7 +28,7 @@ import Testing
     @Test(arguments: [
         ["ingest.topics": "telemetry a/b"], ["ingest.topics": "telemetry a/{device},status {x}/{device}"],
         ["mqtt.connections": "2", "mqtt.share-group": "", "mqtt.spread": "messages"], ["mqtt.connections": "9"],
-        ["mqtt.spread": "luck"],
+        ["mqtt.spread": "luck"], ["identity.refused": "open"],
     ])
     func faultySettingsStopTheStart(_ values: [String: String]) {
         let error = #expect(throws: ConfigError.self) { try build(values) }
@@ -49,6 +49,15 @@ import Testing
         #expect(mqtt.keepAliveSeconds == 20 && mqtt.sessionExpirySeconds == 7_200 && !mqtt.cleanStart && mqtt.receiveMaximum == 2_000)
         #expect(configuration.subscriptions(connection: 0).map(\.filter) == ["$share/g/a/+"])
         #expect(configuration.limits.maximumAge == 3_600_000_000)
+    }
+
+    @Test func refusedMessagesAreKeptUnlessTheSettingsSayOtherwise() throws {
+        let configuration = { (values: [String: String]) in
+            try IngestionConfig(ConfigReader(IngestionService.blueprint.table, values: values))
+        }
+        let kept = try configuration([:])
+        let rejected = try configuration(["identity.refused": "reject"])
+        #expect(kept.identity == .known && kept.refused == .deadLetter && rejected.refused == .reject)
     }
 
     @Test func connectionsDivideTheTopicsOrShareThemAll() throws {

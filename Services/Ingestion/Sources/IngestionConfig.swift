@@ -68,6 +68,11 @@ public enum IngestionKeys {
         help:
             "known: only devices that the registry knows and that are neither suspended nor retired; nothing is read before all are known. open: devices that it does not know, too. See “Whom it listens to”."
     )
+    public static let refused = ConfigKey(
+        "identity.refused", default: DeviceGate.Refusal.deadLetter.rawValue, oneOf: DeviceGate.Refusal.allCases.map(\.rawValue),
+        help:
+            "What becomes of messages of unknown, suspended and retired devices. dead-letter: kept in dead-letters; reject: acknowledged, counted and dropped. See “Whom it listens to”."
+    )
     public static let bootstrap = ConfigKey("kafka.bootstrap", default: "127.0.0.1:9092", help: "Kafka brokers, host:port,….")
     public static let topicPrefix = ConfigKey("kafka.topic-prefix", default: "", help: "Put before every Kafka topic's name.")
     public static let linger = ConfigKey(
@@ -82,7 +87,7 @@ public enum IngestionKeys {
     public static let table: ConfigTable = [
         mqttHost, mqttPort, mqttUsername, mqttPassword, mqttTLS, mqttAuthorities, mqttCertificate, mqttKey, connections, spread,
         shareGroup, clientID, keepAlive, sessionExpiry, receiveMaximum, maximumPacket, batchMessages, batchBytes, topics, maximumPayload,
-        maximumAge, maximumAhead, identity, bootstrap, topicPrefix, linger, messageTimeout,
+        maximumAge, maximumAhead, identity, refused, bootstrap, topicPrefix, linger, messageTimeout,
     ]
 }
 
@@ -97,6 +102,7 @@ struct IngestionConfig: Sendable {
     let batchMessages: Int
     let batchBytes: Int
     let identity: DeviceGate.Policy
+    let refused: DeviceGate.Refusal
     let topicPrefix: String
     let bootstrap: String
     let mqttHost: String
@@ -124,6 +130,7 @@ struct IngestionConfig: Sendable {
         batchMessages = reader[IngestionKeys.batchMessages]
         batchBytes = reader[IngestionKeys.batchBytes]
         identity = DeviceGate.Policy(rawValue: reader[IngestionKeys.identity]) ?? .known
+        refused = DeviceGate.Refusal(rawValue: reader[IngestionKeys.refused]) ?? .deadLetter
         topicPrefix = reader[IngestionKeys.topicPrefix]
         bootstrap = reader[IngestionKeys.bootstrap]
         mqttHost = reader[IngestionKeys.mqttHost]

@@ -6,6 +6,7 @@ public struct IngestionMetrics: Sendable {
     let produced: Counter
     /// In the order of `Rejection.reasonCodes`.
     let rejected: [Counter]
+    /// As `rejected`, without the messages that were dropped.
     let deadLetters: [Counter]
     let returned: Counter
     /// Counted by itself, not as what is left over, so that the books can be found wrong.
@@ -27,7 +28,8 @@ public struct IngestionMetrics: Sendable {
         produced = registry.counter("iot_mqtt_messages_produced_total", help: "MQTT messages whose records Kafka has acknowledged.")
         rejected = Rejection.reasonCodes.map {
             registry.counter(
-                "iot_mqtt_messages_rejected_total", help: "MQTT messages that Kafka has acknowledged as dead letters.",
+                "iot_mqtt_messages_rejected_total",
+                help: "MQTT messages that Kafka has acknowledged as dead letters, and those dropped with identity.refused = reject.",
                 labels: ["reason": $0])
         }
         returned = registry.counter(

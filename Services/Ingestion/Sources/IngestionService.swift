@@ -13,7 +13,7 @@ public enum IngestionService {
     private static func parts(_ reader: ConfigReader, _ context: ServiceContext) throws -> ServiceParts {
         let configuration = try IngestionConfig(reader)
         let metrics = IngestionMetrics(context.metrics)
-        let gate = DeviceGate(directory: DeviceDirectory(), policy: configuration.identity)
+        let gate = DeviceGate(directory: DeviceDirectory(), policy: configuration.identity, refusal: configuration.refused)
         let directory = DirectoryService(
             directory: gate.directory, configuration: configuration, metrics: DirectoryMetrics(context.metrics, gate.directory),
             context: context)

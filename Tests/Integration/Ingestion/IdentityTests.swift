@@ -66,6 +66,58 @@ import Wire
         }
     }
 
+    /// An open port must not be a way to fill Kafka.
+    @Test func rejectedDevicesLeaveNothingInKafka() async throws {
+        try await withIngestion(settings: ["--identity.refused", "reject"], identity: "known") { ingestion, broker in
+            try await put(ingestion, [try device("good", .active), try device("held", .suspended), try device("old", .retired)])
+            try await knows(ingestion, devices: 3)
+            try publish(
+                broker.port,
+                [
+                    reading("held"), reading("old"), reading("stranger"), ("v1/d/stranger/status", Array("online".utf8)),
+                    ("v1/d/stranger/telemetry", []),
+                ])
+            try await settles(ingestion, broker, received: 5)
+            let refused = try await ingestion.metrics()
+            let counts = ["unknown", "suspended", "retired"].map {
+                sum(refused, #"iot_mqtt_messages_rejected_total{reason="device_\#($0)"}"#)
+            }
+            #expect(counts == [3, 1, 1])
+            #expect(sum(refused, "iot_dead_letters_total") == 0 && sum(refused, "iot_records_produced_total") == 0)
+            let none = try await ingestion.records(of: Topics.deadLetters, atLeast: 0)
+            let silence = try await ingestion.records(of: Topics.telemetry, atLeast: 0)
+            let quiet = try await ingestion.records(of: Topics.deviceEvents, atLeast: 0)
+            #expect(none.isEmpty && silence.isEmpty && quiet.isEmpty)
+            // A device that may speak is heard beside them, and what of it cannot be read is a dead letter as ever.
+            try publish(broker.port, [reading("good"), reading("held"), ("v1/d/good/telemetry", [])])
+            try await settles(ingestion, broker, received: 8)
+            let batches = try await ingestion.records(of: Topics.telemetry, atLeast: 1)
+            #expect(batches.map(\.device.text) == ["good"])
+            let letters = try await ingestion.records(of: Topics.deadLetters, atLeast: 1)
+            #expect(letters.map(\.reasonCode) == ["payload_empty"])
+            let source = try await ingestion.source()
+            #expect(source.received == 8 && source.produced == 1 && source.rejected == 7 && source.returned == 0 && source.inFlight == 0)
+        }
+    }
+
+    /// All are acknowledged to the broker, which so has nothing to deliver again, and none is unaccounted for.
+    private func settles(_ ingestion: RunningIngestion, _ broker: MosquittoServer, received: Int) async throws {
+        try await eventually("\(received) messages are acknowledged") {
+            broker.logCount("Received PUBACK from ingestion-\(ingestion.prefix)-0") == received
+        }
+        try await eventually("the books balance") {
+            let metrics = try await ingestion.metrics()
+            let fates = ["produced_total", "rejected_total", "returned_total", "in_flight"].map { sum(metrics, "iot_mqtt_messages_\($0)") }
+            let taken = sum(metrics, "iot_mqtt_messages_received_total")
+            return taken == Double(received) && taken == fates.reduce(0, +) && fates.last == 0
+        }
+    }
+
+    /// Of the metric's series.
+    private func sum(_ metrics: [String: Double], _ name: String) -> Double {
+        metrics.filter { $0.key == name || $0.key.hasPrefix("\(name){") }.values.reduce(0, +)
+    }
+
     /// What the registry says reaches a running ingestion within moments.
     @Test func aChangeOfStateCountsAtOnce() async throws {
         try await withIngestion(identity: "known") { ingestion, broker in

@@ -95,7 +95,9 @@ struct SourcesController {
                     .init("session_present", .described(.boolean, "The broker still knew our session.")),
                     .init("received", .described(.integer, "Messages read, including those delivered again.")),
                     .init("produced", .described(.integer, "Messages whose records Kafka has acknowledged.")),
-                    .init("rejected", .described(.integer, "Messages that became dead letters.")),
+                    .init(
+                        "rejected",
+                        .described(.integer, "Messages that became dead letters, or were dropped with identity.refused = reject.")),
                     .init("returned", .described(.integer, "Messages given back to the broker, because Kafka did not take them.")),
                     .init("in_flight", .described(.integer, "Lag: messages read whose fate is open.")),
                     .init("records", .described(.integer, "Kafka records stored; readings of one device may share one.")),

@@ -10,11 +10,22 @@ struct DeviceGate: Sendable {
         case open
     }
 
+    /// What becomes of the messages of a device that may not speak.
+    enum Refusal: String, CaseIterable, Sendable {
+        case deadLetter = "dead-letter"
+        /// They are counted and leave nothing in Kafka: whoever reaches the MQTT broker could fill it otherwise.
+        case reject
+    }
+
     let directory: DeviceDirectory
     let policy: Policy
+    let refusal: Refusal
 
     /// Why nothing may be read now; nil when messages may come.
     var reasonToWait: String? { policy == .open ? nil : directory.reasonNotCurrent }
+
+    /// Whether the message is to be dropped instead of becoming a dead letter.
+    func drops(_ rejection: Rejection) -> Bool { refusal == .reject && rejection.isOfDevice }
 
     /// - Parameter device: the bytes of its id.
     /// - Returns: what its values are held against; nil for nothing.

@@ -7,6 +7,8 @@ struct BatchLedger {
         case produced(samples: Int)
         /// The index of the reason among `Rejection.reasonCodes`.
         case rejected(reason: Int)
+        /// Likewise, but no record says so.
+        case dropped(reason: Int)
     }
 
     private struct Entry {
@@ -47,6 +49,11 @@ struct BatchLedger {
         entries.append(Entry(records: UInt32(tag)..<UInt32(tag) + UInt32(count), outcome: outcome))
     }
 
+    /// A message that nothing is to be made of: it is done, whatever becomes of its neighbours.
+    mutating func drop(reason: Int) {
+        entries.append(Entry(records: 0..<0, outcome: .dropped(reason: reason)))
+    }
+
     /// A message that nothing was made of: it must not be acknowledged.
     mutating func abandon() {
         abandoned += 1
@@ -78,6 +85,9 @@ struct BatchLedger {
                 summary.produced += 1
                 summary.samples += samples
             case .rejected(let reason): summary.rejected[reason] += 1
+            case .dropped(let reason):
+                if summary.dropped.isEmpty { summary.dropped = [Int](repeating: 0, count: reasons) }
+                summary.dropped[reason] += 1
             }
         }
         return summary
@@ -89,8 +99,10 @@ struct BatchSummary: Equatable {
     var samples = 0
     /// Records stored, dead letters included.
     var records = 0
-    /// By reason.
+    /// Dead letters, by reason.
     var rejected: [Int]
+    /// Refused without a record, by reason; empty for none.
+    var dropped: [Int] = []
     var returned = 0
-    var rejectedTotal: Int { rejected.reduce(0, +) }
+    var rejectedTotal: Int { rejected.reduce(0, +) + dropped.reduce(0, +) }
 }

@@ -1,7 +1,7 @@
 public import DeviceJSON
 public import Wire
 
-/// Why a message becomes a dead letter.
+/// Why a message becomes a dead letter, or is dropped.
 public struct Rejection: Error, Sendable, Hashable {
     public let stage: DeadLetter.Stage
     /// Stable, snake_case; one of `Rejection.reasonCodes`.
@@ -61,6 +61,9 @@ public struct Rejection: Error, Sendable, Hashable {
     }
 
     static let rangeReason = "out_of_range"
+
+    /// Whether it is the device that is refused, by what the registry says of it, and not the message.
+    var isOfDevice: Bool { self == .deviceUnknown || self == .deviceSuspended || self == .deviceRetired }
 
     /// Every reason code that can occur: a bounded set of metric labels.
     public static let reasonCodes: [String] =

@@ -9,8 +9,8 @@ internal import Wire
 /// Takes the batches of one MQTT connection. While a batch is being read its messages are only copied; when it is complete each
 /// becomes part of a record, device by device, all records go to Kafka at once, and the batch waits until Kafka has every one.
 ///
-/// Every message ends as telemetry, as an event or as a dead letter; when a record cannot be stored the whole batch is given
-/// back to the broker by throwing. Confined to its connection's thread.
+/// Every message ends as telemetry, as an event or as a dead letter, or is dropped, because its device is refused; when a record
+/// cannot be stored the whole batch is given back to the broker by throwing. Confined to its connection's thread.
 final class MessageIntake: MQTTBatchHandler {
     private let table: TopicTable
     private let gate: DeviceGate
@@ -121,11 +121,15 @@ final class MessageIntake: MQTTBatchHandler {
         do throws(Rejection) {
             guard let kind = message.kind else { throw .topicUnknown }
             guard !message.device.isEmpty else { throw .deviceIDInvalid }
-            guard !message.payload.isEmpty else { throw .payloadEmpty }
+            // Whether the device may speak comes before what it says.
             switch kind {
-            case .telemetry: try takeTelemetry(message, try admit(message.device))
+            case .telemetry:
+                let ranges = try admit(message.device)
+                guard !message.payload.isEmpty else { throw .payloadEmpty }
+                try takeTelemetry(message, ranges)
             case .status:
                 _ = try gate.admit(message.device)
+                guard !message.payload.isEmpty else { throw .payloadEmpty }
                 try takeStatus(message)
             }
         } catch {
@@ -201,6 +205,10 @@ final class MessageIntake: MQTTBatchHandler {
     }
 
     private func reject(_ message: MessageBatch.Message, _ rejection: Rejection) {
+        let reason = Rejection.reasonCodes.firstIndex(of: rejection.reasonCode) ?? 0
+        // The broker has taken the message from the device already, and a PUBACK's reason code goes no further than to the broker:
+        // the message is acknowledged like any other.
+        guard !gate.drops(rejection) else { return ledger.drop(reason: reason) }
         let topic = String(decoding: message.topic, as: UTF8.self)
         let device = table.match(message.topic).map { String(decoding: $0.device, as: UTF8.self) }
         let letter = DeadLetter(
@@ -215,7 +223,6 @@ final class MessageIntake: MQTTBatchHandler {
         key.withUTF8 { key in
             letters.withUnsafeBytes { send(.deadLetters, key: UnsafeRawBufferPointer(key), value: $0, tag: tag) }
         }
-        let reason = Rejection.reasonCodes.firstIndex(of: rejection.reasonCode) ?? 0
         ledger.settle(as: .rejected(reason: reason), from: tag)
     }
 
@@ -256,6 +263,7 @@ final class MessageIntake: MQTTBatchHandler {
             metrics.rejected[index].increment(by: UInt64(count))
             metrics.deadLetters[index].increment(by: UInt64(count))
         }
+        for (index, count) in summary.dropped.enumerated() where count > 0 { metrics.rejected[index].increment(by: UInt64(count)) }
         if ledger.isSafe { for (label, count) in events { metrics.events[label]?.increment(by: count) } }
         let messages = ledger.messages
         status.update { $0.ended(summary, messages: messages, at: time, delivery: delivery) }
