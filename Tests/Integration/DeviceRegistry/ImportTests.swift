@@ -241,6 +241,8 @@ struct ImportTests {
             let entries =
                 "SELECT action, kind, key, after->>'created', before->>'name' FROM registry.audit WHERE action = 'import' ORDER BY id"
             #expect(try registry.rows(entries) == ["import|import|\(id)|2"])
+            let listed = try await registry.ask(.get, "/v1/audit?kind=import").json["entries"]?.arrayValue ?? []
+            #expect(listed.compactMap { $0["key"]?.stringValue } == ["\(id)"])
             try await registry.ask(.post, "/v1/devices:import", "id,name\na,A\nb,\n", csv)
             #expect(try registry.rows(entries) == ["import|import|\(id)|2", "import|device|a"])
             #expect(try registry.rows("SELECT sum(count) FROM registry.device_totals") == ["2"])

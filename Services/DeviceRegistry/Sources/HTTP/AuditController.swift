@@ -13,7 +13,7 @@ struct AuditController: Sendable {
 
     private typealias P = RegistryParameters
     private static let kind = Parameter.choice(
-        "kind", of: ["device", "type", "group", "member", "credential", "certificate", "claim", "enrolment", "token"],
+        "kind", of: ["device", "type", "group", "member", "credential", "certificate", "claim", "enrolment", "token", "import"],
         help: "What was changed."
     )
     .optional
