@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import DeviceRegistry
@@ -31,6 +32,30 @@ struct TopicRulesTests {
         #expect(rules.maySubscribe(filter, "d1") == isOwn)
     }
 
+    @Test("the default is what Mosquitto's file of access rules says")
+    func standard() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let file = try String(contentsOf: root.appendingPathComponent("deploy/mosquitto/devices.acl"), encoding: .utf8)
+        let lines = file.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        let both = "pattern readwrite "
+        #expect(lines.allSatisfy { $0.hasPrefix(both) }, "one of \(lines) is for one direction only")
+        let patterns = lines.map { String($0.dropFirst(both.count)) }
+        let defaults = TopicRules.standard.split(separator: ",").map(String.init)
+        #expect(patterns.map { $0.replacing("%u", with: "{device}") } == defaults)
+        let rules = try #require(TopicRules(TopicRules.standard))
+        for pattern in patterns {
+            func filter(_ device: String) -> String { pattern.replacing("%u", with: device) }
+            func topic(_ device: String) -> String { filter(device).replacing("+", with: "product").replacing("#", with: "a/b") }
+            #expect(rules.mayPublish(topic("d1"), "d1"), "\(pattern)")
+            #expect(rules.maySubscribe(filter("d1"), "d1"), "\(pattern)")
+            for other in ["d2", "d11", "d", "D1", ""] {
+                #expect(!rules.mayPublish(topic(other), "d1"), "\(pattern) of “\(other)”")
+                #expect(!rules.maySubscribe(filter(other), "d1"), "\(pattern) of “\(other)”")
+            }
+            #expect(!rules.maySubscribe(filter("+"), "d1"), "\(pattern)")
+        }
+    }
+
     @Test("patterns of one level, several patterns")
     func patterns() throws {
         let rules = try #require(TopicRules("a/{device}/+/up,b/{device}"))
@@ -43,7 +68,7 @@ struct TopicRulesTests {
         "what would open more than a device's own is no pattern",
         arguments: [
             "", "#", "sensor/#", "sensor/+/x", "{device}x/y", "sensor/#/{device}", "sensor/{device}/#,", "a//{device}", "a/{device}/b#",
-            "a/{device} /b", "a/{device}/{type}",
+            "a/{device} /b", "a/{device}/{type}", "//{device}", "{device}/", "/",
         ])
     func refused(text: String) { #expect(TopicRules(text) == nil) }
 }

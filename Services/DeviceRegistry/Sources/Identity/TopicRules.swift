@@ -1,8 +1,10 @@
 /// Which topics are a device's own: patterns in which `{device}` stands for its id, `+` for one level, `#` for all that follow.
 struct TopicRules: Sendable, Hashable {
     static let allowed = "topic patterns with {device} as a whole level, with commas between"
-    /// What Mosquitto's file of access rules says, too.
-    static let standard = "sensor/{device}/#"
+    /// What Mosquitto's file of access rules says, too (deploy/mosquitto/devices.acl): below them is all that ingestion listens to.
+    static let standard = [
+        "v1/d/{device}/#", "sensor/{device}/#", "sensors/{device}/#", "device/{device}/#", "devices/{device}/#", "/sys/+/{device}/#",
+    ].joined(separator: ",")
 
     private enum Level: Sendable, Hashable {
         case literal([UInt8])
@@ -18,11 +20,15 @@ struct TopicRules: Sendable, Hashable {
 
     private init(patterns: [[Level]]) { self.patterns = patterns }
 
-    /// Nil when a pattern names no device, or has a wildcard that is not a whole level, or `#` before the end.
+    /// Nil when a pattern names no device, has a wildcard that is not a whole level, an empty level but the first, or `#` before the end.
     init?(_ text: String) {
         var patterns: [[Level]] = []
         for pattern in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let levels = pattern.split(separator: "/", omittingEmptySubsequences: false).map(Self.level)
+            let parts = pattern.split(separator: "/", omittingEmptySubsequences: false)
+            // A leading slash is a first level that is empty: /sys/… is written so.
+            let levels: [Level?] = parts.enumerated().map { index, part in
+                index == 0 && part.isEmpty ? Level.literal([]) : Self.level(part)
+            }
             guard levels.contains(.device), !levels.dropLast().contains(.rest), !levels.contains(nil) else { return nil }
             patterns.append(levels.compactMap { $0 })
         }
