@@ -96,6 +96,32 @@ struct DeploymentKubernetes {
         let grace = Int(values["MARTLET_SHUTDOWN_GRACE"]?.filter(\.isNumber) ?? "") ?? .max
         let period = Int(pod["terminationGracePeriodSeconds"]?.text ?? "") ?? 0
         findings.expect(period > grace, "\(name): is killed after \(period) s, before its own grace period of \(grace) s is over")
+        checkFiles(name, pod, values, objects, &findings)
+    }
+
+    /// Files that settings name are mounted read-only and, of a Secret, for the pod's group alone; other Secrets are not mounted.
+    private func checkFiles(_ name: String, _ pod: YAML, _ values: [String: String], _ objects: [YAML], _ findings: inout Findings) {
+        let mounts = pod.at("containers", "0", "volumeMounts")?.items ?? []
+        let volumes = pod["volumes"]?.items ?? []
+        for (key, path) in values.sorted(by: { $0.key < $1.key }) where path.hasPrefix("/etc/martlet/") {
+            let parts = path.split(separator: "/").map(String.init)
+            let folder = "/" + parts.dropLast().joined(separator: "/")
+            let file = parts.last ?? ""
+            let mount = mounts.first { $0["mountPath"]?.text == folder }
+            findings.expect(mount?["readOnly"]?.text == "true", "\(name): \(key) lies in \(folder), which is not mounted read-only")
+            let volume = volumes.first { $0["name"]?.text == mount?["name"]?.text }
+            let isSecret = volume?["secret"] != nil
+            let source = isSecret ? volume?.at("secret", "secretName") : volume?.at("configMap", "name")
+            let object = find([isSecret ? "Secret" : "ConfigMap"], source?.text ?? "?", in: objects)
+            findings.expect(object?.at(isSecret ? "stringData" : "data", file) != nil, "\(name): nothing holds \(file) for \(key)")
+            let mode = volume?.at("secret", "defaultMode")?.text
+            findings.expect(!isSecret || mode == "0o440", "\(name): \(file) is not for the pod's group alone")
+        }
+        for volume in volumes where volume["secret"] != nil {
+            let folder = mounts.first { $0["name"]?.text == volume["name"]?.text }?["mountPath"]?.text ?? "?"
+            let isNamed = values.values.contains { $0.hasPrefix("\(folder)/") }
+            findings.expect(isNamed, "\(name): no setting names a file of its volume \(volume["name"]?.text ?? "?")")
+        }
     }
 
     private func checkReferences(_ object: YAML, _ objects: [YAML], _ findings: inout Findings) {
