@@ -76,6 +76,7 @@ struct DeploymentCompose {
             findings.expect(facts.environment[product]?.contains(key) == true, "\(name): \(product) has no setting \(key)")
             findings.expect(value.text != nil, "\(name): \(key) has no value")
         }
+        checkFiles(name, service, environment, &findings)
         guard let port = facts.ports[name] else { return }
         findings.expect(product == name, "\(name): builds \(product)")
         findings.expect(environment["MARTLET_HTTP_PORT"]?.text == "\(port)", "\(name): MARTLET_HTTP_PORT is not \(port)")
@@ -84,6 +85,17 @@ struct DeploymentCompose {
         let probe = service.at("healthcheck", "test")?.items.compactMap(\.text).joined(separator: " ") ?? ""
         findings.expect(
             probe.contains("/\(port) ") && probe.contains("GET /readyz "), "\(name): the healthcheck does not ask port \(port) for /readyz")
+    }
+
+    /// A setting that names a file of a volume is worth nothing where the volume is not mounted. The path may be the default of a variable.
+    private func checkFiles(_ name: String, _ service: YAML, _ environment: [String: YAML], _ findings: inout Findings) {
+        let mounts = service["volumes"]?.items.compactMap(\.text) ?? []
+        let folders = mounts.compactMap { $0.split(separator: ":").dropFirst().first.map(String.init) }
+        for (key, value) in environment {
+            guard let text = value.text, let start = text.range(of: "/var/lib/martlet/")?.lowerBound else { continue }
+            let path = text[start...]
+            findings.expect(folders.contains { path.hasPrefix("\($0)/") }, "\(name): \(key) lies in none of its volumes")
+        }
     }
 }
 

@@ -45,6 +45,7 @@ import Testing
         ("  redis-data:\n", "", "redis-data is not declared"), ("prometheus.yml:/etc", "prom.yml:/etc", "prom.yml does not exist"),
         ("mem_limit: 256m", "mem_reservation: 256m", "mem_limit"), ("restart: \"no\"", "restart: always", "restarts for ever"),
         ("grafana/grafana:12.1.1", "grafana/grafana:latest", "latest"),
+        ("master-key:/var/lib/martlet/master:ro", "master-key:/var/lib/martlet/keys:ro", "MASTER_KEY_FILE lies in none of its volumes"),
     ])
     func composeChecksCanFail(_ passage: String, _ replacement: String, _ finding: String) throws {
         let problems = try composeProblems(altered("docker-compose.yml", passage, replacement))
