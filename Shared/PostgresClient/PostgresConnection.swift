@@ -11,6 +11,7 @@ public struct PostgresOptions: Sendable {
     /// The server ends a session that sits in an open transaction longer, so that a stopped process does not hold its locks.
     /// Zero: no limit.
     public var idleInTransactionTimeout: Duration
+    /// What the session asks for.
     public var planning: Planning
 
     /// What the server's planner is told to expect.

@@ -13,11 +13,11 @@ struct CredentialDesk: Sendable {
 
     /// A new credential and its secret, which is not kept. Those that the device has stay: several hold at the same time.
     func issue(_ draft: CredentialDraft, to device: DeviceID, by author: Author) async throws -> (StoredCredential, DeviceSecret) {
-        guard let master else { throw Refusal(.noMasterKey, nil, "this registry has no master key; set credentials.master-key-file") }
+        guard let master else { throw Refusal.withoutMasterKey }
         let credential = StoredCredential(id: try .fresh(), device: device, draft, at: now())
         try await database.change(author) { connection in
             try connection.checkMayHold(device, at: credential.createdAt)
-            try connection.insert(credential)
+            try connection.insert([credential])
         }
         return (credential, master.secret(of: device, credential.id))
     }
@@ -69,17 +69,23 @@ extension PostgresConnection {
         }
     }
 
-    func insert(_ credential: StoredCredential) throws {
+    /// New credentials, of any number of devices.
+    func insert(_ credentials: [StoredCredential]) throws {
+        var texts = [PostgresArray](repeating: PostgresArray(of: .text), count: 4)
+        var times = [PostgresArray](repeating: PostgresArray(of: .timestamptz), count: 3)
+        for credential in credentials {
+            texts[0].append(credential.id.text)
+            texts[1].append(credential.device.text)
+            texts[2].append(credential.kind.rawValue)
+            if let note = credential.note { texts[3].append(note) } else { texts[3].appendNull() }
+            times[0].append(timestamp: credential.notBefore.microseconds)
+            if let end = credential.notAfter { times[1].append(timestamp: end.microseconds) } else { times[1].appendNull() }
+            times[2].append(timestamp: credential.createdAt.microseconds)
+        }
         try query(
             """
             INSERT INTO registry.credentials (id, device, kind, note, not_before, not_after, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            """,
-            [
-                .text(credential.id.text), .text(credential.device.text), .text(credential.kind.rawValue), PostgresValue(credential.note),
-                .timestamp(microseconds: credential.notBefore.microseconds),
-                credential.notAfter.map { .timestamp(microseconds: $0.microseconds) } ?? .null,
-                .timestamp(microseconds: credential.createdAt.microseconds),
-            ])
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
+            """, (texts + times).map { .array($0) })
     }
 }

@@ -55,7 +55,8 @@ struct ImportController: Sendable {
                 ResponseSpecification(
                     contentType: BulkFormat.ndjson.contentType,
                     help: "A line for each row: line, id, outcome (created, updated, unchanged, failed), code, field, message of what "
-                        + "failed, credential and secret of what got one; the counts in the last line. `Location` is where the rows that failed are given back."
+                        + "failed, credential and secret of what got one; the counts in the last line. `Location` is where the rows that failed "
+                        + "are given back."
                 ),
                 ResponseSpecification(contentType: "text/csv; charset=utf-8", help: "The same as CSV, without the last line."),
             ], errors: [.importsBusy, .unsupportedMediaType, .noMasterKey, .unavailable] + ErrorCode.fileFaults

@@ -43,3 +43,7 @@ struct Refusal: Error, Hashable, CustomStringConvertible {
 
     var description: String { reason }
 }
+
+extension Refusal {
+    static let withoutMasterKey = Refusal(.noMasterKey, nil, "this registry has no master key; set credentials.master-key-file")
+}

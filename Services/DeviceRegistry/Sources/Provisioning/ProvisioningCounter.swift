@@ -189,7 +189,7 @@ extension PostgresConnection {
             var draft = CredentialDraft()
             draft.note = note
             let made = StoredCredential(id: credential, device: id, draft, at: now)
-            try insert(made)
+            try insert([made])
             return Provisioned(device: stored, means: .secret(master.secret(of: id, credential), of: made))
         case .certificate(let request):
             // Only here is it known which device a claim without an id is for.

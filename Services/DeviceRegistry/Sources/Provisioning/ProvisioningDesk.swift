@@ -14,7 +14,7 @@ struct ProvisioningDesk: Sendable {
     let now: @Sendable () -> Timestamp
 
     private func key() throws(Refusal) -> MasterKey {
-        guard let master else { throw Refusal(.noMasterKey, nil, "this registry has no master key; set credentials.master-key-file") }
+        guard let master else { throw Refusal.withoutMasterKey }
         return master
     }
 

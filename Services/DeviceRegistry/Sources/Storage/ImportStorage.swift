@@ -40,9 +40,7 @@ struct ImportStorage: Sendable {
     func begin(
         _ mode: ImportMode, _ format: BulkFormat, isDryRun: Bool, secrets: SecretIssue = .none, by author: Author
     ) async throws -> ImportJob {
-        guard secrets == .none || master != nil else {
-            throw Refusal(.noMasterKey, nil, "this registry has no master key; set credentials.master-key-file")
-        }
+        guard secrets == .none || master != nil else { throw Refusal.withoutMasterKey }
         let kept = now().advanced(by: .zero - Self.keptFor).microseconds
         let id: Int64 = try await database.change(author) { connection in
             try connection.query("DELETE FROM registry.imports WHERE started_at < $1", [.timestamp(microseconds: kept)])
