@@ -16,6 +16,8 @@ final class Connection: Sendable {
         var phase: Phase
         var since: ContinuousClock.Instant
         var isFirst = true
+        /// No request begins any more.
+        var isCut = false
         var target: RequestLine?
         var peer: HTTPClientCertificate?
         var isPeerKnown = false
@@ -45,7 +47,13 @@ final class Connection: Sendable {
 
     func takeTarget() -> RequestLine? { state.withLock { $0.target.take() } }
 
-    func enter(_ exchange: Exchange) { state.withLock { $0.phase = .request(exchange) } }
+    /// False when the connection was cut before the request could begin.
+    func enter(_ exchange: Exchange) -> Bool {
+        state.withLock { state in
+            state.phase = .request(exchange)
+            return !state.isCut
+        }
+    }
 
     func leave(now: ContinuousClock.Instant) {
         state.withLock { state in
@@ -73,9 +81,9 @@ final class Connection: Sendable {
         }
     }
 
-    /// The time that this connection may spend in its phase has passed. Exchanges look after themselves.
-    func isOverdue(at now: ContinuousClock.Instant, limits: HTTPServerLimits) -> Bool {
-        state.withLock { state in
+    /// Cuts the connection when the time that it may spend in its phase has passed. Exchanges look after themselves. Only while listed.
+    func cutIfOverdue(at now: ContinuousClock.Instant, limits: HTTPServerLimits) -> Bool {
+        cut { state in
             switch state.phase {
             case .idle: now - state.since > limits.idleTime
             case .headers: now - state.since > limits.headerTime
@@ -84,11 +92,24 @@ final class Connection: Sendable {
         }
     }
 
-    /// No request is being served and no byte of one waits in the socket.
-    var isQuiet: Bool {
-        guard exchange == nil else { return false }
-        var byte: UInt8 = 0
-        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
+    /// Cuts the connection when no request is being served and no byte of one waits in the socket. Only while listed.
+    func cutIfQuiet() {
+        _ = cut { state in
+            if case .request = state.phase { return false }
+            var byte: UInt8 = 0
+            return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
+        }
+    }
+
+    /// The library may have read a request that has not begun yet: whichever of `enter` and this comes second gives way.
+    private func cut(where isUseless: (State) -> Bool) -> Bool {
+        let isCut = state.withLock { state in
+            guard isUseless(state) else { return false }
+            state.isCut = true
+            return true
+        }
+        if isCut { cut() }
+        return isCut
     }
 
     /// `POLLRDHUP` of poll(2), which the Glibc module does not show.

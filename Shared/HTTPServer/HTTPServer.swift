@@ -135,8 +135,7 @@ public final class HTTPServer: Sendable {
             var overdue = 0
             var deserted: [Exchange] = []
             for connection in state.connections.values {
-                if connection.isOverdue(at: now, limits: limits) {
-                    connection.cut()
+                if connection.cutIfOverdue(at: now, limits: limits) {
                     overdue += 1
                 } else if let exchange = connection.exchange, connection.hasHungUp {
                     deserted.append(exchange)
@@ -153,7 +152,7 @@ public final class HTTPServer: Sendable {
     private func drainOnce() {
         for connection in snapshot() { connection.exchange?.drain() }
         state.withLock { state in
-            for connection in state.connections.values where connection.isQuiet { connection.cut() }
+            for connection in state.connections.values { connection.cutIfQuiet() }
         }
     }
 
@@ -173,10 +172,9 @@ public final class HTTPServer: Sendable {
         loop.connectionEnded()
     }
 
-    /// False once the grace of a stop has passed: nothing may be suspended any more.
+    /// False when its connection was cut, and once the grace of a stop has passed: nothing may be suspended any more.
     func admit(_ exchange: Exchange) -> Bool {
-        exchange.connection.enter(exchange)
-        return state.withLock { !$0.hasAbandoned }
+        exchange.connection.enter(exchange) && state.withLock { !$0.hasAbandoned }
     }
 
     func refused(_ refusal: Refusal, remote: HTTPAddress?, requestID: String) {
