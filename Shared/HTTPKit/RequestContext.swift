@@ -9,6 +9,7 @@ public struct RequestContext: Sendable {
     public let principal: Principal
     /// Decoded values of the path's placeholders, in order.
     let pathValues: [String]
+    let access: AccessControl
 
     public var route: Route { entry.route }
 

@@ -141,7 +141,7 @@ public struct Router: Sendable {
                 throw APIError(.invalidParameter, "query parameter '\(name)' is given more than once", field: name)
             }
         }
-        return RequestContext(request: request, entry: entry, principal: principal, pathValues: values)
+        return RequestContext(request: request, entry: entry, principal: principal, pathValues: values, access: access)
     }
 
     // MARK: failures

@@ -27,6 +27,10 @@ final class GuardedRouter: Sendable {
         .immediate(.get, "/open", summary: "Open", access: .open, responses: [], answer: { .text($0.principal.name) }),
         .immediate(.get, "/now", summary: "At once", access: .scope(.devicesRead), responses: [], answer: { .text($0.principal.name) }),
         Route(.get, "/v1/devices", summary: "Reads", access: .scope(.devicesRead), responses: []) { .text($0.principal.name) },
+        Route(.put, "/v1/devices", summary: "Asks for more", access: .scope(.devicesRead), responses: []) {
+            try $0.require(.credentialsWrite)
+            return .text($0.principal.name)
+        },
         Route(.post, "/v1/devices", summary: "Writes", access: .scope(.devicesWrite), responses: []) { .text($0.principal.name) },
         Route(
             .get, "/v1/devices/{id}/ledger", summary: "One's own", access: .scopeOrDevice(.devicesRead, parameter: "id"),
@@ -148,6 +152,20 @@ final class GuardedRouter: Sendable {
             #expect(guarded.refused("insufficient_scope") == 1)
             #expect(guarded.log.lines.contains { $0.contains("request refused") && $0.contains("client:reader") })
             #expect(!guarded.log.lines.contains { $0.contains(token) }, "a token must not reach the log")
+        }
+    }
+
+    /// What a request asks beyond its route is refused, counted and logged as a route is.
+    @Test func moreThanTheRouteWantsIsGuardedToo() async throws {
+        try await withRouter { guarded in
+            let token = try guarded.token()
+            let (response, _) = try await guarded.call(.put, "/v1/devices", ["Authorization": "Bearer \(token)"])
+            #expect(response.status == 403)
+            #expect(guarded.refused("insufficient_scope") == 1)
+            #expect(guarded.log.lines.contains { $0.contains("request refused") && $0.contains("client:test") })
+            let more = try guarded.token("client:test", [.devicesRead, .credentialsWrite])
+            #expect(try await guarded.status(.put, "/v1/devices", token: more) == 200)
+            #expect(guarded.refused("insufficient_scope") == 1)
         }
     }
 

@@ -56,10 +56,14 @@ public final class AccessControl: Sendable {
             throw error.apiError
         }
         guard principal.may(route.access, pathValue: { name in entry.placeholders.firstIndex(of: name).map { values[$0] } }) else {
-            refuse(request, route, AccessRefusal.insufficientScope, by: principal)
-            throw .insufficientScope(route.access, principal)
+            throw insufficientScope(route.access, principal, request, route)
         }
         return principal
+    }
+
+    fileprivate func insufficientScope(_ access: Access, _ principal: Principal, _ request: HTTPRequest, _ route: Route) -> APIError {
+        refuse(request, route, AccessRefusal.insufficientScope, by: principal)
+        return .insufficientScope(access, principal)
     }
 
     /// The one credential of the request.
@@ -135,7 +139,9 @@ extension RequestContext {
     /// For what a request may ask beyond its route.
     /// - Throws: 403 when the caller lacks the scope.
     public func require(_ scope: Scope) throws(APIError) {
-        guard principal.may(.scope(scope), pathValue: { _ in nil }) else { throw .insufficientScope(.scope(scope), principal) }
+        guard principal.may(.scope(scope), pathValue: { _ in nil }) else {
+            throw access.insufficientScope(.scope(scope), principal, request, route)
+        }
     }
 }
 
