@@ -48,8 +48,8 @@ struct PresenceTests {
         #expect(silent["status"] as? String == "offline" && silent["status_version"] as? Int == 2)
         let audit = try await registry.get("/v1/audit?actor=auto-register&key=p-other").body
         #expect(audit.contains("\"create\""))
-        try await back.stop(SIGTERM)
-        try await registry.stop(SIGTERM)
+        #expect(try await back.stop(SIGTERM) == 0)
+        #expect(try await registry.stop(SIGTERM) == 0, "its log: \(registry.log)")
     }
 
     /// A client that stays connected, with a last will.
