@@ -45,11 +45,12 @@ struct DeviceListTests {
     func pages(sort: QueryField) async throws {
         try await RegistryFixture.with { registry in
             try await fill(registry)
+            for id in ["d1", "d30", "d7"] { try await registry.ask(.delete, "/v1/devices/\(id)") }
             for sign in ["", "-"] {
-                let whole = try await all(registry, "sort=\(sign)\(sort.text)", limit: 1_000)
+                let whole = try await all(registry, "deleted=include&sort=\(sign)\(sort.text)", limit: 1_000)
                 #expect(whole.count == 60)
                 #expect(Set(whole).count == 60)
-                #expect(try await all(registry, "sort=\(sign)\(sort.text)", limit: 7) == whole)
+                #expect(try await all(registry, "deleted=include&sort=\(sign)\(sort.text)", limit: 7) == whole)
             }
             let up = try await all(registry, "sort=\(sort.text)", limit: 1_000)
             #expect(try await all(registry, "sort=-\(sort.text)", limit: 1_000) == up.reversed())
@@ -75,6 +76,11 @@ struct DeviceListTests {
             #expect(try await count("lifecycle=provisioned") == 59)
             #expect(try await count("deleted=only") == 1)
             #expect(try await count("deleted=include") == 60)
+            #expect(try await count("deleted=only&q=gt(deletedAt,-1h)") == 1)
+            for (query, expected) in [("", 59), ("deleted=only", 1), ("deleted=include", 60), ("deleted=only&q=eq(type,\"sensor\")", 0)] {
+                let answer = try await registry.ask(.get, "/v1/devices:count?\(query.replacing("\"", with: "%22"))")
+                #expect(answer.json["count"] == .int(Int64(expected)), "\(query)")
+            }
         }
     }
 

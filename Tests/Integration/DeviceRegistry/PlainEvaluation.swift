@@ -66,6 +66,9 @@ enum PlainEvaluation {
         case .lastSeen: return stored.presence.lastSeen.map { .time($0) }
         case .registeredAt: return .time(device.registeredAt)
         case .updatedAt: return .time(device.updatedAt)
+        case .deletedAt: return device.deletedAt.map { .time($0) }
+        case .statusSince: return stored.presence.since.map { .time($0) }
+        case .statusVersion: return .number(Double(stored.presence.version))
         case .revision: return .number(Double(device.revision))
         case .label(let key): return device.labels.values[key].map { .text($0) }
         case .location(let path): return json(device.location?.json, path)

@@ -19,11 +19,18 @@ struct QueryPropertyTests {
                 try connection.execute("TRUNCATE registry.devices CASCADE")
                 try connection.transaction { connection in
                     try connection.copy(devices.map(\.device))
+                    for device in devices.map(\.device) {
+                        guard let deletedAt = device.deletedAt else { continue }
+                        try connection.query(
+                            "UPDATE registry.devices SET deleted_at = $2 WHERE id = $1",
+                            [.text(device.id.text), .timestamp(microseconds: deletedAt.microseconds)])
+                    }
                     for stored in devices where stored.presence != .never {
                         try connection.query(
-                            "INSERT INTO registry.presence (device, status, last_seen) VALUES ($1, $2, $3)",
+                            "INSERT INTO registry.presence (device, status, since, version, last_seen) VALUES ($1, $2, $3, $4, $5)",
                             [
                                 .text(stored.device.id.text), .text(stored.presence.status.rawValue),
+                                .timestamp(microseconds: stored.presence.since?.microseconds ?? 0), .int64(stored.presence.version),
                                 stored.presence.lastSeen.map { .timestamp(microseconds: $0.microseconds) } ?? .null,
                             ])
                     }

@@ -44,9 +44,9 @@ struct RandomQueries {
         case 5: .parent
         case 6: .lifecycle
         case 7: .status
-        case 8: .lastSeen
-        case 9: pick([.registeredAt, .updatedAt])
-        case 10: .revision
+        case 8: pick([.lastSeen, .statusSince])
+        case 9: pick([.registeredAt, .updatedAt, .deletedAt])
+        case 10: pick([.revision, .statusVersion])
         case 11, 12: .label(pick(Self.keys))
         case 13: pick([.location(["latitude"]), .location(["place"]), .location(["altitude", "x"])])
         case 14: .fact(path())
@@ -105,7 +105,13 @@ struct RandomQueries {
             for key in Self.keys where chance(60) { try device.labels.set(key, .string(pick(Self.texts + [""]))) }
             device.attributes = try FreeDocument(document(depth: 2), at: "attributes")
             device.facts = try FreeDocument(document(depth: 2), at: "facts")
-            let presence = chance(70) ? Presence(status: pick(DeviceStatus.allCases), lastSeen: chance(80) ? time() : nil) : .never
+            if chance(20) { device.deletedAt = time() }
+            var presence = Presence.never
+            if chance(70) {
+                presence = Presence(
+                    status: pick(DeviceStatus.allCases), since: time(), version: Int64.random(in: 0...4, using: &random),
+                    lastSeen: chance(80) ? time() : nil)
+            }
             devices.append(StoredDevice(device: device, presence: presence))
         }
         return devices

@@ -16,7 +16,7 @@ struct CountController: Sendable {
     private var count: Route {
         Route(
             .get, "/v1/devices:count", summary: "How many devices a query is true of, in all or by groups.", access: .scope(.devicesRead),
-            parameters: [P.query, P.grouping, P.groups],
+            parameters: [P.query, RegistryParameters.deleted, P.grouping, P.groups],
             responses: [
                 ResponseSpecification(
                     schema: .object([
@@ -29,12 +29,13 @@ struct CountController: Sendable {
             ], errors: [.invalidQuery, .unavailable, .databaseBusy]
         ) { context in
             let conditions = [try context.deviceCondition(now: now())].compactMap { $0 }
+            let deleted = try context.value(RegistryParameters.deleted)
             let limit = try context.value(P.groups)
             guard let grouping = try context.value(P.grouping) else {
-                let found = try await answering { try await search.count(conditions, by: .byStatus, limit: limit) }
+                let found = try await answering { try await search.count(conditions, deleted, by: .byStatus, limit: limit) }
                 return .json(.object(["count": .int(found.count)]))
             }
-            let found = try await answering { try await search.count(conditions, by: grouping, limit: limit) }
+            let found = try await answering { try await search.count(conditions, deleted, by: grouping, limit: limit) }
             return .json(Self.document(found, grouping))
         }
     }

@@ -18,15 +18,12 @@ struct DeviceListController: Sendable {
     private static let parent = P.device("parent", in: .query, help: "Devices behind this gateway.").optional
     private static let prefix = Parameter.string("id_prefix", maxLength: 128, help: "Devices whose id begins so.").optional
     private static let labels = P.labels.optional
-    private static let deleted = P.choice(
-        "deleted", DeviceConditions.Deleted.self, help: "Whether deleted devices are listed, too, or only they."
-    ).defaulting(to: .exclude, shown: "exclude")
 
     private var list: Route {
         Route(
             .get, "/v1/devices", summary: "Devices that fit all conditions, in pages.", access: .scope(.devicesRead),
             parameters: [
-                QueryParameters.query, Self.type, Self.lifecycle, Self.status, Self.labels, Self.parent, Self.prefix, Self.deleted, P.sort,
+                QueryParameters.query, Self.type, Self.lifecycle, Self.status, Self.labels, Self.parent, Self.prefix, P.deleted, P.sort,
                 P.limit,
                 PageCursor.parameter,
             ],
@@ -65,7 +62,7 @@ struct DeviceListController: Sendable {
 
     private func conditions(_ context: RequestContext) throws -> [SQLFragment] {
         [
-            DeviceConditions.deleted(try context.value(Self.deleted)), try context.deviceCondition(now: now()),
+            DeviceConditions.deleted(try context.value(P.deleted)), try context.deviceCondition(now: now()),
             try context.value(Self.type).map(DeviceConditions.type), try context.value(Self.lifecycle).map(DeviceConditions.lifecycle),
             try context.value(Self.status).map(DeviceConditions.status), try context.value(Self.labels).map(DeviceConditions.labels),
             try context.value(Self.parent).map(DeviceConditions.parent), try context.value(Self.prefix).map(DeviceConditions.idPrefix),

@@ -51,6 +51,10 @@ enum RegistryParameters {
         return labels
     }
 
+    static let deleted = choice(
+        "deleted", DeviceConditions.Deleted.self, help: "Whether deleted devices are meant, too, or only they."
+    ).defaulting(to: .exclude, shown: "exclude")
+
     static let limit = Parameter.integer("limit", range: 1...1_000, help: "Entries of one answer.").defaulting(to: 100)
 
     struct Order: Sendable {

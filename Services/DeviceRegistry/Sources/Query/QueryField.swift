@@ -4,8 +4,8 @@ import Spelling
 enum QueryField: Hashable, Sendable {
     case id, name, type, model, firmware, parent
     case lifecycle, status
-    case lastSeen, registeredAt, updatedAt
-    case revision
+    case statusSince, lastSeen, registeredAt, updatedAt, deletedAt
+    case statusVersion, revision
     /// The whole rest behind `labels.` is the key, dots included.
     case label(String)
     /// Names of members from the outermost to the innermost.
@@ -29,12 +29,14 @@ enum QueryField: Hashable, Sendable {
 
     private static let plain: [(name: String, field: QueryField)] = [
         ("id", .id), ("name", .name), ("type", .type), ("model", .model), ("firmware", .firmware), ("parent", .parent),
-        ("lifecycle", .lifecycle), ("status", .status), ("lastSeen", .lastSeen), ("registeredAt", .registeredAt),
-        ("updatedAt", .updatedAt), ("revision", .revision),
+        ("lifecycle", .lifecycle), ("status", .status), ("statusSince", .statusSince), ("statusVersion", .statusVersion),
+        ("lastSeen", .lastSeen), ("registeredAt", .registeredAt), ("updatedAt", .updatedAt), ("deletedAt", .deletedAt),
+        ("revision", .revision),
     ]
     /// The same as they are called in documents.
     private static let documentNames: [(name: String, field: QueryField)] = [
-        ("last_seen", .lastSeen), ("registered_at", .registeredAt), ("updated_at", .updatedAt),
+        ("status_since", .statusSince), ("status_version", .statusVersion), ("last_seen", .lastSeen), ("registered_at", .registeredAt),
+        ("updated_at", .updatedAt), ("deleted_at", .deletedAt),
     ]
     /// Fields that are followed by a path.
     static let containers = ["labels", "location", "attributes", "facts"]
@@ -70,8 +72,8 @@ enum QueryField: Hashable, Sendable {
         case .id, .name, .type, .model, .firmware, .parent, .label: .text
         case .lifecycle: .choice(Lifecycle.allCases.map(\.rawValue))
         case .status: .choice(DeviceStatus.allCases.map(\.rawValue))
-        case .lastSeen, .registeredAt, .updatedAt: .time
-        case .revision: .integer
+        case .statusSince, .lastSeen, .registeredAt, .updatedAt, .deletedAt: .time
+        case .statusVersion, .revision: .integer
         case .location, .attribute, .fact: .json
         }
     }

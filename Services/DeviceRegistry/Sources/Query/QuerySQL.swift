@@ -83,9 +83,12 @@ enum QuerySQL {
         case .parent: "d.parent"
         case .lifecycle: "d.lifecycle COLLATE \"C\""
         case .status: "coalesce(p.status, 'offline') COLLATE \"C\""
+        case .statusSince: "p.since"
+        case .statusVersion: "coalesce(p.version, 0)"
         case .lastSeen: "p.last_seen"
         case .registeredAt: "d.registered_at"
         case .updatedAt: "d.updated_at"
+        case .deletedAt: "d.deleted_at"
         case .revision: "d.revision"
         case .label(let key): "(d.labels ->> \(bind: .text(key))) COLLATE \"C\""
         case .location(let path): json("d.location", path)
@@ -101,7 +104,7 @@ enum QuerySQL {
         case .model: "coalesce(d.model, '') COLLATE \"C\""
         case .firmware: "coalesce(d.firmware, '') COLLATE \"C\""
         case .parent: "coalesce(d.parent, '')"
-        case .lastSeen: "coalesce(p.last_seen, '-infinity')"
+        case .statusSince, .lastSeen, .deletedAt: "coalesce(\(column(field)), '-infinity')"
         case .label(let key): "coalesce(d.labels ->> \(bind: .text(key)), '') COLLATE \"C\""
         default: column(field)
         }

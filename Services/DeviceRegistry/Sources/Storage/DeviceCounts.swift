@@ -20,13 +20,17 @@ struct DeviceCount: Sendable {
 
 extension DeviceSearch {
     /// - Parameters:
-    ///   - conditions: none means all live devices.
+    ///   - conditions: none means all devices.
+    ///   - deleted: whether deleted ones are counted.
     ///   - limit: groups that are shown.
-    func count(_ conditions: [SQLFragment], by grouping: QueryGrouping, limit: Int) async throws -> DeviceCount {
+    func count(
+        _ conditions: [SQLFragment], _ deleted: DeviceConditions.Deleted = .exclude, by grouping: QueryGrouping, limit: Int
+    ) async throws -> DeviceCount {
         let fields = grouping.fields
         let sql =
-            conditions.isEmpty && fields.allSatisfy { $0 == .status || $0 == .type }
-            ? Self.maintained(fields, limit) : Self.counted(conditions, fields, limit)
+            deleted == .exclude && conditions.isEmpty && fields.allSatisfy { $0 == .status || $0 == .type }
+            ? Self.maintained(fields, limit)
+            : Self.counted(conditions + [DeviceConditions.deleted(deleted)].compactMap { $0 }, fields, limit)
         return try await database.read { connection in
             var total: Int64 = 0
             let groups = try connection.query(fragment: sql).map { row in
@@ -53,7 +57,7 @@ extension DeviceSearch {
         let tables = SQLFragment(trusted: StoredDevice.tables)
         return """
             SELECT \(columns), count(*), (sum(count(*)) OVER ())::bigint FROM \(tables)
-            WHERE \(SQLFragment.all(conditions + ["d.deleted_at IS NULL"])) \(tail(fields.count, limit))
+            WHERE \(SQLFragment.all(conditions)) \(tail(fields.count, limit))
             """
     }
 

@@ -9,7 +9,8 @@ struct DeviceSort: Hashable, Sendable {
     static let id = DeviceSort(field: .id)
     /// Labels aside, of which any may be named.
     static let fields: [QueryField] = [
-        .id, .name, .type, .model, .firmware, .parent, .lifecycle, .status, .lastSeen, .registeredAt, .updatedAt, .revision,
+        .id, .name, .type, .model, .firmware, .parent, .lifecycle, .status, .statusSince, .statusVersion, .lastSeen, .registeredAt,
+        .updatedAt, .deletedAt, .revision,
     ]
 
     /// Nil for a field whose values have no order among each other.
@@ -34,17 +35,23 @@ struct DeviceSort: Hashable, Sendable {
         case .status: stored.presence.status.rawValue
         case .registeredAt: "\(device.registeredAt.microseconds)"
         case .updatedAt: "\(device.updatedAt.microseconds)"
-        case .lastSeen: stored.presence.lastSeen.map { "\($0.microseconds)" } ?? ""
+        case .deletedAt: Self.text(device.deletedAt)
+        case .statusSince: Self.text(stored.presence.since)
+        case .statusVersion: "\(stored.presence.version)"
+        case .lastSeen: Self.text(stored.presence.lastSeen)
         case .revision: "\(device.revision)"
         case .label(let key): device.labels.values[key] ?? ""
         case .location, .attribute, .fact: ""
         }
     }
 
+    /// Empty for a time that a device lacks.
+    private static func text(_ time: Timestamp?) -> String { time.map { "\($0.microseconds)" } ?? "" }
+
     /// Nil when the text is none of `text(of:)`.
     fileprivate func value(_ text: String) -> SQLFragment? {
         switch field.kind {
-        case .time where field == .lastSeen && text.isEmpty: "'-infinity'::timestamptz"
+        case .time where text.isEmpty: "'-infinity'::timestamptz"
         case .time: Int64(text).map { "\(bind: .timestamp(microseconds: $0))" }
         case .integer: Int64(text).map { "\(bind: .int64($0))" }
         case .text, .choice, .json: "\(bind: .text(text))"
