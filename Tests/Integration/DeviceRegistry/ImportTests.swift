@@ -233,18 +233,21 @@ struct ImportTests {
         }
     }
 
-    @Test("an import is audited: one entry for what is made, one for each device that changes")
+    @Test("an import is audited: an entry for each device that is made or changes, one for each batch")
     func audit() async throws {
         try await RegistryFixture.with { registry in
             let first = try await registry.ask(.post, "/v1/devices:import", "id,type\na,sensor\nb,sensor\n", csv)
             let id = try #require(summary(first)["import"]?.intValue)
             let entries =
                 "SELECT action, kind, key, after->>'created', before->>'name' FROM registry.audit WHERE action = 'import' ORDER BY id"
-            #expect(try registry.rows(entries) == ["import|import|\(id)|2"])
+            let made = ["import|import|\(id)|2", "import|device|a", "import|device|b"]
+            #expect(try registry.rows(entries) == made)
+            let ofB = try await registry.ask(.get, "/v1/audit?device=b").json["entries"]?.arrayValue ?? []
+            #expect(ofB.map { $0["after"]?["import"] } == [.int(id)])
             let listed = try await registry.ask(.get, "/v1/audit?kind=import").json["entries"]?.arrayValue ?? []
             #expect(listed.compactMap { $0["key"]?.stringValue } == ["\(id)"])
             try await registry.ask(.post, "/v1/devices:import", "id,name\na,A\nb,\n", csv)
-            #expect(try registry.rows(entries) == ["import|import|\(id)|2", "import|device|a"])
+            #expect(try registry.rows(entries) == made + ["import|device|a"])
             #expect(try registry.rows("SELECT sum(count) FROM registry.device_totals") == ["2"])
         }
     }

@@ -175,8 +175,8 @@ extension PostgresConnection {
         return ancestors
     }
 
-    /// Devices that are new are audited by one entry for all of them, as their rows say who they were from the start; of those that change
-    /// each has its own, with what it was before.
+    /// Each device has an audit entry of its own: of those that change with before and after, of those that are new with the import alone,
+    /// as their rows, or what later entries hold as `before`, say who they were from the start.
     fileprivate func carryOut(_ plan: ImportPlan, _ job: ImportJob) throws {
         let (creations, updates) = (plan.creations, plan.updates)
         if !creations.isEmpty {
@@ -191,6 +191,16 @@ extension PostgresConnection {
                 [
                     .text(job.author.actor), .text("\(job.id)"), .int64(Int64(creations.count)), PostgresValue(creations.first?.id.text),
                     PostgresValue(creations.last?.id.text), PostgresValue(job.author.requestID),
+                ])
+            try queryPrepared(
+                "import-audit",
+                """
+                INSERT INTO registry.audit (actor, action, kind, key, after, request_id)
+                SELECT $1, 'import', 'device', id, jsonb_build_object('import', $2::bigint), $3 FROM unnest($4::text[]) id
+                """,
+                [
+                    .text(job.author.actor), .int64(job.id), PostgresValue(job.author.requestID),
+                    .array(PostgresArray(texts: creations.map(\.id.text))),
                 ])
         }
         if !updates.isEmpty { try update(updates) }
