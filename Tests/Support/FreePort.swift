@@ -23,7 +23,7 @@ private enum TestPorts {
     static let range: Range<Int> = {
         let system = (try? String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)) ?? ""
         let firstOfSystem = system.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) } ?? 32_768
-        return firstOfSystem > 12_000 ? 10_000..<firstOfSystem : 10_000..<32_768
+        return 10_000..<(firstOfSystem > 12_000 ? firstOfSystem : 32_768)
     }()
     private static let cursor = Mutex(Int.random(in: range))
 

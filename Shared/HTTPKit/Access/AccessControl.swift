@@ -56,12 +56,13 @@ public final class AccessControl: Sendable {
             throw error.apiError
         }
         guard principal.may(route.access, pathValue: { name in entry.placeholders.firstIndex(of: name).map { values[$0] } }) else {
-            throw insufficientScope(route.access, principal, request, route)
+            throw deny(route.access, principal, request, route)
         }
         return principal
     }
 
-    fileprivate func insufficientScope(_ access: Access, _ principal: Principal, _ request: HTTPRequest, _ route: Route) -> APIError {
+    /// Counts and logs it.
+    fileprivate func deny(_ access: Access, _ principal: Principal, _ request: HTTPRequest, _ route: Route) -> APIError {
         refuse(request, route, AccessRefusal.insufficientScope, by: principal)
         return .insufficientScope(access, principal)
     }
@@ -140,7 +141,7 @@ extension RequestContext {
     /// - Throws: 403 when the caller lacks the scope.
     public func require(_ scope: Scope) throws(APIError) {
         guard principal.may(.scope(scope), pathValue: { _ in nil }) else {
-            throw access.insufficientScope(.scope(scope), principal, request, route)
+            throw access.deny(.scope(scope), principal, request, route)
         }
     }
 }

@@ -33,6 +33,7 @@ enum QueryField: Hashable, Sendable {
         ("lastSeen", .lastSeen), ("registeredAt", .registeredAt), ("updatedAt", .updatedAt), ("deletedAt", .deletedAt),
         ("revision", .revision),
     ]
+    static let withoutPath = plain.map(\.field)
     /// The same as they are called in documents.
     private static let documentNames: [(name: String, field: QueryField)] = [
         ("status_since", .statusSince), ("status_version", .statusVersion), ("last_seen", .lastSeen), ("registered_at", .registeredAt),

@@ -24,7 +24,7 @@ extension DeviceSearch {
     ///   - deleted: whether deleted ones are counted.
     ///   - limit: groups that are shown.
     func count(
-        _ conditions: [SQLFragment], _ deleted: DeviceConditions.Deleted = .exclude, by grouping: QueryGrouping, limit: Int
+        _ conditions: [SQLFragment], _ deleted: DeviceConditions.Deleted, by grouping: QueryGrouping, limit: Int
     ) async throws -> DeviceCount {
         let fields = grouping.fields
         let sql =

@@ -8,10 +8,7 @@ struct DeviceSort: Hashable, Sendable {
 
     static let id = DeviceSort(field: .id)
     /// Labels aside, of which any may be named.
-    static let fields: [QueryField] = [
-        .id, .name, .type, .model, .firmware, .parent, .lifecycle, .status, .statusSince, .statusVersion, .lastSeen, .registeredAt,
-        .updatedAt, .deletedAt, .revision,
-    ]
+    static let fields = QueryField.withoutPath
 
     /// Nil for a field whose values have no order among each other.
     init?(_ field: QueryField) {
